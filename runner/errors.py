@@ -1,0 +1,87 @@
+"""Every way a command can fail, one exit code each.
+
+An error carries two lines for a person: the problem (naming file and key) and the remedy.
+| code | meaning | | code | meaning |
+|---|---|---|---|---|
+| 0 | done | | 5 | a budget ran out |
+| 1 | a gate refused the change | | 6 | a person has to approve first |
+| 2 | bad input or configuration | | 7 | nothing to do: the change is empty |
+| 3 | infrastructure failed; retry may help | | 70 | a bug in codex-runner |
+| 4 | halted by a person or the kill switch | | 130 | interrupted with ^C |
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class RunnerError(Exception):
+    """A failure with a remedy. `str(error)` is the problem, `error.remedy` what to try."""
+
+    exit_code: ClassVar[int] = 70
+    conclusion: ClassVar[str] = "bug"
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.remedy = remedy
+
+    def lines(self) -> tuple[str, str]:
+        """The two lines printed on stderr."""
+        return f"error: {self.problem}", f"try: {self.remedy}"
+
+
+class RefusedError(RunnerError):
+    """A gate, or the ingest of the agent's tree, refused the change."""
+
+    exit_code = 1
+    conclusion = "refused"
+
+
+class ConfigError(RunnerError):
+    """The task, a configuration file or the command line is wrong; nothing was started."""
+
+    exit_code = 2
+    conclusion = "config-error"
+
+
+class InfraError(RunnerError):
+    """Docker, codex, the upstream model, the disk, the remote or the forge failed."""
+
+    exit_code = 3
+    conclusion = "infra-error"
+
+
+class HaltedError(RunnerError):
+    """A person or the kill switch stopped the run."""
+
+    exit_code = 4
+    conclusion = "halted"
+
+
+class BudgetError(RunnerError):
+    """Tokens, requests, bytes or wall-clock time ran out."""
+
+    exit_code = 5
+    conclusion = "budget"
+
+
+class NeedsApprovalError(RunnerError):
+    """A person has to approve before this can go on."""
+
+    exit_code = 6
+    conclusion = "needs-approval"
+
+
+class NothingToDoError(RunnerError):
+    """The agent ended without changing anything."""
+
+    exit_code = 7
+    conclusion = "empty"
+
+
+class InterruptedRunError(RunnerError):
+    """^C or SIGTERM reached the runner."""
+
+    exit_code = 130
+    conclusion = "interrupted"

@@ -1,0 +1,259 @@
+"""What the story of a run needs of the world, on one page. Rooms take these, never each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from runner.records.agent import AgentEvent, AgentResult
+from runner.records.base import Oid, RunId
+from runner.records.gate import GateReport
+from runner.records.patch import Patch
+from runner.records.plan import Plan
+from runner.records.report import Publication, RunReport
+from runner.records.sandbox import Check, EngineName, Exit, Overlay, SandboxSpec, StopReason, Walls
+from runner.records.usage import Budget, Usage
+
+
+class Watch(Protocol):
+    """Hears a sandbox and may stop it. Called from one thread."""
+
+    def stdout(self, chunk: bytes) -> None: ...
+    def stderr(self, chunk: bytes) -> None: ...
+    def stop(self) -> StopReason | None:
+        """Asked at least every 100 ms; a reason starts interrupt, terminate, kill."""
+
+
+class Engine(Protocol):
+    """Runs one process in one disposable sandbox."""
+
+    @property
+    def name(self) -> EngineName: ...
+
+    @property
+    def uid(self) -> int:
+        """Host uid that owns what the sandbox writes; lower directories must belong to it."""
+
+    @property
+    def attributes(self) -> Literal["user.overlay.", "trusted.overlay."]:
+        """How its overlay marks opaque and redirected directories."""
+
+    def checks(self) -> tuple[Check, ...]:
+        """Everything it needs of this machine, tried for real; all ok = it works."""
+
+    def run(self, spec: SandboxSpec, stdin: bytes, watch: Watch) -> Exit:
+        """Start, feed, watch, end, remove. When it returns no process of the sandbox is alive.
+
+        Raises:
+            InfraError: the sandbox could not be made (the command itself may fail freely).
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A repository at one commit."""
+
+    repository: Path
+    commit: Oid
+    tree: Oid
+    branch: str | None
+    """The branch checked out in the repository, None when detached."""
+    remote: str | None
+    """URL of `origin` (or the only remote), credentials removed."""
+    remote_branch: str | None
+    """The remote's default branch as far as the repository knows."""
+
+
+class Source(Protocol):
+    """One repository at one base commit: workspaces out of it, patches into a private store."""
+
+    @property
+    def base(self) -> Base: ...
+
+    def workspace(
+        self, engine: Engine, name: str, tree: Oid | None = None
+    ) -> AbstractContextManager[Overlay]:
+        """A fresh overlay over the base, or over `tree` (a measured one), removed on leaving.
+
+        `.git` (a minimal read-only repository with the base commit) and empty `.codex` and
+        `.agents` are in `covers`. `name` is unique within the run, e.g. `agent`, `tests`.
+        """
+
+    def ingest(self, overlay: Overlay, message: str) -> Patch:
+        """The upper directory of a DEAD sandbox -> one tree id and one commit on the base.
+
+        Raises:
+            RefusedError: an entry that must not exist (special file, `.git` look-alike, escaping
+                symlink, setuid, unreadable, too many, too deep), named by its path.
+        """
+
+    def diff(self, patch: Patch) -> bytes:
+        """`git diff --binary --full-index` from base to tree, applicable with `git apply`."""
+
+    def blob(self, oid: Oid) -> bytes:
+        """Content of one blob."""
+
+    def base_blob(self, path: str) -> bytes | None:
+        """Content of a file at the base commit; None = absent or not a regular file."""
+
+    def push(self, commit: Oid, remote: str, ref: str, token: str | None) -> None:
+        """Create `ref` at `commit` on the remote: never force, expected to be absent or equal.
+
+        Raises:
+            InfraError: unreachable, refused, or the ref exists at another commit.
+        """
+
+
+class Lease(Protocol):
+    """Metered access to one model, for one session."""
+
+    @property
+    def directory(self) -> Path:
+        """Holds `model.sock`; to be seen read-only at `/run/broker`."""
+
+    def usage(self) -> Usage: ...
+
+    def message(self) -> str:
+        """Text of the last assistant message upstream completed; capped at 64 KiB."""
+
+    def quiet_s(self) -> float:
+        """Seconds since the last byte in either direction (since the start when none)."""
+
+
+class Lender(Protocol):
+    """Lends metered access to a model on a per-session UNIX socket; holds the key."""
+
+    def lend(self, model: str, budget: Budget, log: Path) -> AbstractContextManager[Lease]:
+        """Leaving takes the model away: socket closed and removed, connections cut.
+
+        `log` gets one JSON line per request, refused ones included.
+        """
+
+    def holds(self) -> tuple[bytes, ...]:
+        """Credentials in the runner's hands, for the exact-match scan; never logged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One `codex exec` to be."""
+
+    run: RunId
+    role: Literal["agent", "review"]
+    model: str
+    prompt: str
+    lease: Lease
+    walls: Walls
+    idle_s: float
+    events: Path
+    """Gets codex's JSONL whole (bounded by `walls.output_mib`)."""
+    workspace: Overlay | None = None
+    """None = an empty, read-only working directory."""
+    schema: Mapping[str, object] | None = None
+    """JSON Schema the last message is asked to follow; never trusted to."""
+    halted: Callable[[], StopReason | None] = lambda: None
+    on_event: Callable[[AgentEvent], None] = lambda event: None
+
+
+class Coder(Protocol):
+    """Runs `codex exec` in a sandbox of the engine it was made with."""
+
+    @property
+    def version(self) -> str: ...
+
+    def work(self, session: Session) -> AgentResult: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TestRun:
+    """The test command's end in a sandbox of its own."""
+
+    __test__ = False  # the name is not a test class's
+    exit: Exit
+    tail: str
+    """The last 4 KiB of its output, control characters escaped."""
+    tree_changed: tuple[str, ...] = ()
+    """Tracked files the command changed while it ran; they are not in the patch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a gate may look at: the plan, one tree, and two things it may ask for."""
+
+    plan: Plan
+    patch: Patch
+    blob: Callable[[Oid], bytes]
+    diff: Callable[[], bytes]
+    texts: Mapping[str, str]
+    """Everything else that would leave the machine: branch, commit message, title, body."""
+    held: tuple[bytes, ...]
+    """Credentials of the runner itself, searched for literally."""
+    test: Callable[[str], TestRun]
+    """Runs a shell command on a fresh checkout of the tree; no network, no model."""
+    review: Callable[[str, Mapping[str, object]], AgentResult]
+    """Puts a prompt and a schema to the reviewer model."""
+
+
+class Gate(Protocol):
+    """A module of `runner.gates` with this shape."""
+
+    NAME: str
+
+    def check(self, case: Case) -> GateReport:
+        """Refusing is a value.
+
+        Raises:
+            InfraError, BudgetError: it could not decide; the run stops without publishing.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A pull request to be, all text already sanitised."""
+
+    run: RunId
+    title: str
+    body: str
+    branch: str
+    target: str
+    commit: Oid
+    labels: tuple[str, ...]
+    draft: bool = True
+
+
+class Forge(Protocol):
+    """Where requests are opened."""
+
+    def token(self) -> str | None:
+        """The credential for the push; read only now. None = none needed."""
+
+    def open(self, request: Request) -> Publication:
+        """Open the request, or find the one this run opened before (same branch).
+
+        Raises:
+            InfraError: the forge refused or failed; the branch is pushed, nothing else.
+        """
+
+
+class Progress(Protocol):
+    """A person watching."""
+
+    def phase(self, name: str) -> None: ...
+    def event(self, event: AgentEvent) -> None: ...
+    def usage(self, usage: Usage) -> None: ...
+    def gate(self, report: GateReport) -> None: ...
+
+
+class Folder(Protocol):
+    """One run's evidence on disk, mode 0700."""
+
+    @property
+    def path(self) -> Path: ...
+
+    def write(self, name: str, content: bytes) -> Path:
+        """Atomically; an existing file is replaced."""
+
+    def seal(self, report: RunReport) -> Path:
+        """Writes report.json, report.md and the signed receipt.json; returns the receipt."""

@@ -1,0 +1,1 @@
+"""The nouns: frozen, strict records that flow between the rooms. No I/O."""

@@ -1,0 +1,40 @@
+"""What codex told. Never evidence: the broker, the tree and the tests are."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from runner.records.base import Record
+from runner.records.sandbox import Exit
+from runner.records.usage import Usage
+
+EventKind = Literal[
+    "thread", "turn", "message", "reasoning", "command", "file_change", "tool", "search", "plan",
+    "error", "failed", "unknown", "malformed",
+]
+
+
+class AgentEvent(Record):
+    """One line of `codex exec --json`, reduced to what a person follows."""
+
+    kind: EventKind
+    phase: Literal["started", "updated", "completed"]
+    text: str = ""
+    """Command, message, error or changed paths; capped at 4 KiB, control characters escaped."""
+    exit_code: int | None = None
+
+
+class AgentResult(Record):
+    """One session of `codex exec`."""
+
+    ok: bool
+    """rc 0, exactly one completed turn, no failed turn, and the broker served >= 1 request."""
+    reason: str = ""
+    """Why not ok, in one line."""
+    message: str = ""
+    """The last message, as the broker saw it leave upstream; capped at 64 KiB."""
+    turns: int = 0
+    commands: int = 0
+    malformed_lines: int = 0
+    usage: Usage
+    exit: Exit

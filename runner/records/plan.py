@@ -1,0 +1,41 @@
+"""A task and a policy, decided: printing this is the dry run."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from runner.records.base import Oid, Record, RunId
+from runner.records.sandbox import EngineName
+from runner.records.task import Limits, Task
+
+ForgeName = Literal["local", "github"]
+InnerSandbox = Literal["auto", "required", "off"]
+
+
+class Plan(Record):
+    """Everything a run is going to do. Nothing later reads a configuration again."""
+
+    run: RunId
+    version: str
+    """Of codex-runner."""
+    codex_version: str
+    task: Task
+    limits: Limits
+    engine: EngineName
+    inner_sandbox: InnerSandbox
+    base_commit: Oid
+    target: str
+    branch: str
+    """The one generated ref name, without `refs/heads/`."""
+    model: str
+    reviewer_model: str
+    test: str | None
+    """None = waived by the task or the repository, shown in the request."""
+    protected: tuple[str, ...]
+    """Globs no run may touch."""
+    paths: tuple[str, ...]
+    upstream: str
+    """Base URL of the model provider, without credentials."""
+    remote: str | None
+    """Where the branch is pushed, without credentials; None = no remote (`--no-publish`)."""
+    forge: ForgeName | None

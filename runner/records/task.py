@@ -1,0 +1,68 @@
+"""What a person asks for."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from runner.records.base import Record, Sha256
+
+
+class Limits(Record):
+    """Upper bounds of one run. Layers below may only lower them."""
+
+    files: int = Field(default=50, ge=1, le=100_000)
+    """Changed entries: adds, edits, deletes, mode and type changes; a rename counts twice."""
+    lines: int = Field(default=1500, ge=1, le=10_000_000)
+    """Added plus deleted lines of text files."""
+    bytes: int = Field(default=1_000_000, ge=1, le=1_000_000_000)
+    """Sum of the sizes of all added or modified blobs, text and binary."""
+    binaries: int = Field(default=0, ge=0, le=100_000)
+    """Added or modified binary files."""
+    requests: int = Field(default=200, ge=1, le=100_000)
+    """Model requests of the author; the reviewer has its own count of the same size."""
+    input_tokens: int = Field(default=5_000_000, ge=1)
+    output_tokens: int = Field(default=500_000, ge=1)
+    wall_s: int = Field(default=1800, ge=1, le=86_400)
+    """Wall clock of the agent's session, seconds."""
+    idle_s: int = Field(default=300, ge=1, le=86_400)
+    """Longest silence of the agent: no event and no model traffic, seconds."""
+    tests_s: int = Field(default=900, ge=1, le=86_400)
+    """Wall clock of the tests gate, seconds."""
+    review_s: int = Field(default=600, ge=1, le=86_400)
+    """Wall clock of the review gate, seconds."""
+    memory_mib: int = Field(default=2048, ge=128, le=1_048_576)
+    pids: int = Field(default=512, ge=32, le=32_768)
+    cpus: int = Field(default=2, ge=1, le=1024)
+    file_mib: int = Field(default=512, ge=1, le=1_048_576)
+    """Largest single file the agent may write."""
+    output_mib: int = Field(default=64, ge=1, le=65_536)
+    """Bytes of stdout and stderr read from a sandbox before it is killed."""
+
+    def tightened(self, other: Limits) -> Limits:
+        """The stricter of both, field by field."""
+        pairs = zip(self, other, strict=True)
+        return Limits(**{name: min(mine, theirs) for (name, mine), (_, theirs) in pairs})
+
+
+class Task(Record):
+    """One task file, parsed once; its digest names it from then on."""
+
+    title: str
+    prompt: str
+    source: str
+    """Where it came from, for messages: a file name, `-` or `--prompt`."""
+    sha256: Sha256
+    """Of the exact bytes that were parsed."""
+    base: str | None = None
+    """A revision of the repository; None = HEAD."""
+    target: str | None = None
+    """The branch the request aims at; None = the remote's default."""
+    paths: tuple[str, ...] = ()
+    """Globs the change must stay inside; empty = anywhere that is not protected."""
+    limits: dict[str, int] = Field(default_factory=dict)
+    """Only the limits the task names; merged by minimum."""
+    model: str | None = None
+    reviewer_model: str | None = None
+    labels: tuple[str, ...] = ()
+    test: str | bool | None = None
+    """A shell command; False waives the gate (shown in the request); None = ask the repository."""
