@@ -12,14 +12,29 @@ An error carries two lines for a person: the problem (naming file and key) and t
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
+
+Conclusion = Literal[
+    "published",
+    "judged",
+    "refused",
+    "config-error",
+    "infra-error",
+    "halted",
+    "budget",
+    "needs-approval",
+    "empty",
+    "interrupted",
+    "bug",
+]
+"""How a run ended: the first two are successes, the others each an error below."""
 
 
 class RunnerError(Exception):
     """A failure with a remedy. `str(error)` is the problem, `error.remedy` what to try."""
 
     exit_code: ClassVar[int] = 70
-    conclusion: ClassVar[str] = "bug"
+    conclusion: ClassVar[Conclusion] = "bug"
 
     def __init__(self, problem: str, remedy: str) -> None:
         super().__init__(problem)
@@ -34,54 +49,54 @@ class RunnerError(Exception):
 class RefusedError(RunnerError):
     """A gate, or the ingest of the agent's tree, refused the change."""
 
-    exit_code = 1
-    conclusion = "refused"
+    exit_code: ClassVar[int] = 1
+    conclusion: ClassVar[Conclusion] = "refused"
 
 
 class ConfigError(RunnerError):
     """The task, a configuration file or the command line is wrong; nothing was started."""
 
-    exit_code = 2
-    conclusion = "config-error"
+    exit_code: ClassVar[int] = 2
+    conclusion: ClassVar[Conclusion] = "config-error"
 
 
 class InfraError(RunnerError):
     """Docker, codex, the upstream model, the disk, the remote or the forge failed."""
 
-    exit_code = 3
-    conclusion = "infra-error"
+    exit_code: ClassVar[int] = 3
+    conclusion: ClassVar[Conclusion] = "infra-error"
 
 
 class HaltedError(RunnerError):
     """A person or the kill switch stopped the run."""
 
-    exit_code = 4
-    conclusion = "halted"
+    exit_code: ClassVar[int] = 4
+    conclusion: ClassVar[Conclusion] = "halted"
 
 
 class BudgetError(RunnerError):
     """Tokens, requests, bytes or wall-clock time ran out."""
 
-    exit_code = 5
-    conclusion = "budget"
+    exit_code: ClassVar[int] = 5
+    conclusion: ClassVar[Conclusion] = "budget"
 
 
 class NeedsApprovalError(RunnerError):
     """A person has to approve before this can go on."""
 
-    exit_code = 6
-    conclusion = "needs-approval"
+    exit_code: ClassVar[int] = 6
+    conclusion: ClassVar[Conclusion] = "needs-approval"
 
 
 class NothingToDoError(RunnerError):
     """The agent ended without changing anything."""
 
-    exit_code = 7
-    conclusion = "empty"
+    exit_code: ClassVar[int] = 7
+    conclusion: ClassVar[Conclusion] = "empty"
 
 
 class InterruptedRunError(RunnerError):
     """^C or SIGTERM reached the runner."""
 
-    exit_code = 130
-    conclusion = "interrupted"
+    exit_code: ClassVar[int] = 130
+    conclusion: ClassVar[Conclusion] = "interrupted"

@@ -41,6 +41,18 @@ class Engine(Protocol):
     def attributes(self) -> Literal["user.overlay.", "trusted.overlay."]:
         """How its overlay marks opaque and redirected directories."""
 
+    @property
+    def python(self) -> str:
+        """Path of a python3 inside its sandboxes."""
+
+    @property
+    def path(self) -> str:
+        """A PATH for its sandboxes."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the result of `checks()` could: version of the tool, image id, runtime."""
+
     def checks(self) -> tuple[Check, ...]:
         """Everything it needs of this machine, tried for real; all ok = it works."""
 
@@ -106,6 +118,9 @@ class Source(Protocol):
             InfraError: unreachable, refused, or the ref exists at another commit.
         """
 
+    def withdraw(self, commit: Oid, remote: str, ref: str, token: str | None) -> None:
+        """Take `ref` back if it is still at `commit`: a request that failed leaves no branch."""
+
 
 class Lease(Protocol):
     """Metered access to one model, for one session."""
@@ -118,6 +133,9 @@ class Lease(Protocol):
 
     def message(self) -> str:
         """Text of the last assistant message upstream completed; capped at 64 KiB."""
+
+    def fault(self) -> str | None:
+        """Why upstream could not be reached or refused the key, last seen; None = it answers."""
 
     def quiet_s(self) -> float:
         """Seconds since the last byte in either direction (since the start when none)."""
@@ -154,7 +172,9 @@ class Session:
     schema: Mapping[str, object] | None = None
     """JSON Schema the last message is asked to follow; never trusted to."""
     halted: Callable[[], StopReason | None] = lambda: None
-    on_event: Callable[[AgentEvent], None] = lambda event: None
+    on_event: Callable[[AgentEvent], None] = lambda _: None
+    on_usage: Callable[[Usage], None] = lambda _: None
+    """The lease's usage, told about once a second."""
 
 
 class Coder(Protocol):

@@ -75,8 +75,14 @@ def run(
         return time.monotonic() > deadline or size > max_bytes
 
     child = stream(
-        argv, stdin=stdin, env=clean_env() if env is None else env, cwd=cwd,
-        on_stdout=collect, on_stderr=err.append, stop=overdue, ladder=((kill_group, 5.0),),
+        argv,
+        stdin=stdin,
+        env=clean_env() if env is None else env,
+        cwd=cwd,
+        on_stdout=collect,
+        on_stderr=err.append,
+        stop=overdue,
+        ladder=((kill_group, 5.0),),
     )
     if child.stopped:
         why = f"printed more than {max_bytes} bytes" if size > max_bytes else f"took {timeout_s} s"
@@ -220,8 +226,15 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
-            list(argv), env=dict(env), cwd=cwd, pass_fds=tuple(pass_fds), start_new_session=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
+            list(argv),
+            env=dict(env),
+            cwd=cwd,
+            pass_fds=tuple(pass_fds),
+            start_new_session=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
         )
     except OSError as error:
         raise InfraError(

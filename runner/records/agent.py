@@ -9,8 +9,19 @@ from runner.records.sandbox import Exit
 from runner.records.usage import Usage
 
 EventKind = Literal[
-    "thread", "turn", "message", "reasoning", "command", "file_change", "tool", "search", "plan",
-    "error", "failed", "unknown", "malformed",
+    "thread",
+    "turn",
+    "message",
+    "reasoning",
+    "command",
+    "file_change",
+    "tool",
+    "search",
+    "plan",
+    "error",
+    "failed",
+    "unknown",
+    "malformed",
 ]
 
 
@@ -36,5 +47,7 @@ class AgentResult(Record):
     turns: int = 0
     commands: int = 0
     malformed_lines: int = 0
+    inner_sandbox: bool = True
+    """Codex's own sandbox stood between its commands and codex, broker and CODEX_HOME."""
     usage: Usage
     exit: Exit

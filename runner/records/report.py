@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
-
 from pydantic import Field
 
+from runner.errors import Conclusion
 from runner.records.agent import AgentResult
 from runner.records.base import Oid, Record, RunId
 from runner.records.gate import GateReport
 from runner.records.patch import Patch
 from runner.records.plan import Plan
 from runner.records.usage import Usage
-
-Conclusion = Literal[
-    "published", "judged", "refused", "config-error", "infra-error", "halted", "budget",
-    "needs-approval", "empty", "interrupted", "bug",
-]
-
 
 class Publication(Record):
     """What left the machine."""

@@ -111,3 +111,5 @@ class Check(Record):
     ok: bool
     detail: str
     remedy: str = ""
+    required: bool = True
+    """False = the engine works without it, but says so."""

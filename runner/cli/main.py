@@ -1,0 +1,111 @@
+"""The command line: finds the verb, prints the two lines of an error, exits with its code."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from importlib import import_module
+from types import MappingProxyType
+
+import click
+
+from runner import __version__
+from runner.errors import InfraError, RunnerError
+
+BUG = 70
+VERBS = MappingProxyType(
+    {
+        "run": "Let codex work on a task; push a branch only if every gate passes.",
+        "demo": "A whole run on a sample repository: real codex, scripted model, no key.",
+        "show": "Tell one run: gates, usage, request, receipt.",
+        "list": "All runs, newest first.",
+        "logs": "What the agent did, event by event.",
+        "diff": "The patch a run kept.",
+        "apply": "Apply the patch a run kept to a checkout.",
+        "images": "Build or list the image of the docker engine.",
+    }
+)
+"""Verb -> one line. Kept here so that --help imports no verb."""
+
+
+class Verbs(click.Group):
+    """A group whose verbs are imported when they are called, not before."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = import_module(f"runner.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+EPILOG = """\b
+Exit codes:
+  0 done                    5 a budget ran out
+  1 a gate refused          6 a person has to approve
+  2 bad input or settings   7 nothing to do: empty change
+  3 infrastructure failed   70 a bug in codex-runner
+  4 halted                  130 interrupted (^C)
+\b
+Start with:  codex-runner demo
+"""
+
+
+@click.group(cls=Verbs, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="codex-runner")
+def cli() -> None:
+    """Let a coding agent work on a repository with nobody watching.
+
+    The agent works in a disposable sandbox without network or credentials; what it changed is
+    measured by the host, judged by gates, and only then pushed as a feature branch.
+    """
+
+
+def main() -> None:
+    """Entry point. The one place that turns exceptions into exit codes."""
+    sys.exit(_status())
+
+
+def _status() -> int:
+    try:
+        cli.main(prog_name="codex-runner", standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except click.ClickException as wrong:
+        wrong.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        return _tell("interrupted", "run the command again", 130)
+    except RunnerError as error:
+        return _tell(error.problem, error.remedy, error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            return _bug()
+        return _tell(
+            f"disk full: {error.filename or error}", "free some space", InfraError.exit_code
+        )
+    except Exception:  # noqa: BLE001  the one place: a bug must leave a code, not a stack alone
+        return _bug()
+    return 0
+
+
+def _bug() -> int:
+    import traceback
+
+    traceback.print_exc()
+    return _tell("this is a bug in codex-runner", "report it with the lines above", BUG)
+
+
+def _tell(problem: str, remedy: str, code: int) -> int:
+    click.echo(f"error: {problem}\ntry: {remedy}", err=True)
+    return code

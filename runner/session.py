@@ -1,0 +1,82 @@
+"""One session of codex: a model lent, a sandbox run to its end, the model taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from runner.errors import InfraError
+from runner.ports import Session
+from runner.records.agent import AgentResult
+from runner.records.sandbox import Overlay, Walls
+from runner.records.task import Limits
+from runner.records.usage import Budget
+from runner.world import World
+
+
+def work(world: World, overlay: Overlay) -> AgentResult:
+    """The author: writes in `overlay`."""
+    plan = world.plan
+    return _hold(world, "agent", plan.model, world.prompt(plan), overlay, None)
+
+
+def review(world: World, prompt: str, schema: Mapping[str, object]) -> AgentResult:
+    """The reviewer: another model, an empty directory, a schema for its answer."""
+    return _hold(world, "review", world.plan.reviewer_model, prompt, None, schema)
+
+
+def _hold(
+    world: World,
+    role: Literal["agent", "review"],
+    model: str,
+    prompt: str,
+    overlay: Overlay | None,
+    schema: Mapping[str, object] | None,
+) -> AgentResult:
+    limits = world.plan.limits
+    wall_s = limits.wall_s if role == "agent" else limits.review_s
+    prefix = "" if role == "agent" else "review-"
+    log = world.folder.path / f"{prefix}broker.jsonl"
+    with world.lender.lend(model, _budget(limits, wall_s), log) as lease:
+        result = world.coder.work(
+            Session(
+                run=world.plan.run,
+                role=role,
+                model=model,
+                prompt=prompt,
+                lease=lease,
+                walls=walls(limits, wall_s),
+                idle_s=limits.idle_s,
+                events=world.folder.path / f"{prefix}events.jsonl",
+                workspace=overlay,
+                schema=schema,
+                halted=world.halted,
+                on_event=world.progress.event,
+                on_usage=world.progress.usage,
+            )
+        )
+        fault = lease.fault()
+    if fault is not None and not result.ok and result.exit.stopped is None:
+        raise InfraError(f"the model {model} could not be used: {fault}", "check upstream and key")
+    return result
+
+
+def _budget(limits: Limits, wall_s: int) -> Budget:
+    return Budget(
+        requests=limits.requests,
+        input_tokens=limits.input_tokens,
+        output_tokens=limits.output_tokens,
+        wall_s=wall_s,
+    )
+
+
+def walls(limits: Limits, wall_s: int) -> Walls:
+    """A plan's limits as the walls of one sandbox."""
+    return Walls(
+        wall_s=wall_s,
+        memory_mib=limits.memory_mib,
+        pids=limits.pids,
+        cpus=limits.cpus,
+        file_mib=limits.file_mib,
+        output_mib=limits.output_mib,
+    )

@@ -1,0 +1,130 @@
+"""What is known of a run so far. Sealed with a receipt on every way out: done, refused, ^C, bug."""
+
+from __future__ import annotations
+
+import errno
+import traceback
+from datetime import UTC, datetime
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+from runner.errors import (
+    BudgetError,
+    Conclusion,
+    HaltedError,
+    InfraError,
+    InterruptedRunError,
+    RunnerError,
+)
+from runner.ports import Folder, Progress
+from runner.records.agent import AgentResult
+from runner.records.base import RunId
+from runner.records.gate import GateReport
+from runner.records.patch import Patch
+from runner.records.plan import Plan
+from runner.records.report import Problem, Publication, RunReport
+from runner.records.sandbox import StopReason
+from runner.records.usage import Usage
+
+INTERRUPTED = InterruptedRunError("interrupted", "run the command again; the run's folder is kept")
+
+
+def stopped(reason: StopReason, what: str) -> RunnerError:
+    """Why a sandbox was stopped, as the error that ends the run."""
+    match reason:
+        case "interrupted":
+            return INTERRUPTED
+        case "halted":
+            return HaltedError(f"{what} was halted", "see who halted it, then run it again")
+        case _:
+            return BudgetError(f"{what} was stopped: {reason} limit", f"raise the {reason} limit")
+
+
+class Told:
+    """Filled in as the story goes; a context manager that writes report and receipt at the end.
+
+    Leaving swallows failures that have a code of their own (they are in `report`) and lets bugs
+    through after sealing them.
+    """
+
+    def __init__(self, run: RunId, folder: Folder, progress: Progress) -> None:
+        self.run, self.folder, self.progress = run, folder, progress
+        self.plan: Plan | None = None
+        self.agent: AgentResult | None = None
+        self.patch: Patch | None = None
+        self.gates: tuple[GateReport, ...] = ()
+        self.review_usage: Usage | None = None
+        self.publication: Publication | None = None
+        self.report: RunReport | None = None
+        self._started_at = datetime.now(UTC)
+        self._phases_ms: dict[str, int] = {}
+        self._phase = ("prepare", monotonic())
+
+    def phase(self, name: str) -> None:
+        """Begins the next phase, and times the one before."""
+        self._end_phase()
+        self._phase = (name, monotonic())
+        self.progress.phase(name)
+
+    def __enter__(self) -> Self:
+        self.progress.phase("prepare")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> bool:
+        self._end_phase()
+        known = as_known(error)
+        if error is not None and known is None:
+            self.folder.write("bug.txt", "".join(traceback.format_exception(error)).encode())
+        self.report = self._report(known, error)
+        self.folder.seal(self.report)
+        return known is not None
+
+    def _end_phase(self) -> None:
+        name, began = self._phase
+        elapsed = round((monotonic() - began) * 1000)
+        self._phases_ms[name] = self._phases_ms.get(name, 0) + elapsed
+
+    def _report(self, known: RunnerError | None, error: BaseException | None) -> RunReport:
+        conclusion, code, problem = self._ending(known, error)
+        return RunReport(
+            run=self.run,
+            conclusion=conclusion,
+            exit_code=code,
+            started_at=self._started_at,
+            finished_at=datetime.now(UTC),
+            plan=self.plan,
+            agent=self.agent,
+            patch=self.patch,
+            gates=self.gates,
+            review_usage=self.review_usage,
+            publication=self.publication,
+            problem=problem,
+            phases_ms=self._phases_ms,
+        )
+
+    def _ending(
+        self, known: RunnerError | None, error: BaseException | None
+    ) -> tuple[Conclusion, int, Problem | None]:
+        if known is not None:
+            problem = Problem(problem=known.problem, remedy=known.remedy)
+            return known.conclusion, known.exit_code, problem
+        if error is not None:
+            text = f"{type(error).__name__}: {error}"
+            return "bug", 70, Problem(problem=text, remedy="report it with bug.txt of this run")
+        return ("published" if self.publication else "judged"), 0, None
+
+
+def as_known(error: BaseException | None) -> RunnerError | None:
+    """The failure in its two lines; None = no failure, or a bug."""
+    if isinstance(error, RunnerError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return InfraError(
+            f"disk full: {error.filename or error.strerror}", "free some space, run it again"
+        )
+    return None

@@ -1,0 +1,180 @@
+"""The story's claims (runner/run.py), by their numbers, and every way out."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from runner import run
+from runner.errors import InfraError, RefusedError
+from runner.records.report import RunReport
+from runner.told import Told
+from tests.fake_world import RUN, Scene, ended, make_patch, told_by_agent
+
+
+def play(scene: Scene) -> RunReport:
+    told = Told(RUN, scene.folder, scene.progress)
+    with told:
+        run.tell(scene.world(), told)
+    assert told.report is not None
+    assert scene.folder.sealed is told.report
+    return told.report
+
+
+def test_the_whole_story_in_order() -> None:
+    scene = Scene()
+    report = play(scene)
+    assert (report.conclusion, report.exit_code) == ("published", 0)
+    branch = f"codex/fix-it-{RUN}"
+    assert scene.log == [
+        "workspace agent", "lend gpt-5.5", "codex agent", "take gpt-5.5", "ingest", "remove agent",
+        "workspace tests at b", "remove tests",
+        "lend gpt-5.6-terra", "codex review", "take gpt-5.6-terra",
+        "token", f"push c refs/heads/{branch}", f"open {branch}", "seal",
+    ]  # fmt: skip
+    assert scene.progress.phases == ["prepare", "agent", "ingest", "gates", "publish"]
+    assert set(report.phases_ms) == set(scene.progress.phases)
+
+
+def test_claim_2_the_model_is_taken_away_before_anybody_looks() -> None:
+    scene = Scene()
+    play(scene)
+    assert scene.log.index("take gpt-5.5") < scene.log.index("ingest")
+
+
+@pytest.mark.parametrize("verdict", ["refused", "not-run"])
+def test_claim_5_nothing_is_pushed_unless_every_gate_passed(verdict: str) -> None:
+    scene = Scene(verdict=verdict)  # type: ignore[arg-type]
+    report = play(scene)
+    assert (report.conclusion, report.exit_code) == ("refused", 1)
+    assert not [line for line in scene.log if line.startswith(("push", "token"))]
+    assert scene.folder.files["patch"] == b"the diff"
+
+
+def test_a_waived_gate_is_no_refusal() -> None:
+    assert play(Scene(verdict="waived")).conclusion == "published"
+
+
+def test_claim_4_a_gate_that_cannot_decide_ends_the_run() -> None:
+    scene = Scene()
+    scene.coder.results["review"] = told_by_agent("interrupted")
+    assert play(scene).exit_code == 130
+    assert not [line for line in scene.log if line.startswith("push")]
+
+
+def test_without_a_forge_the_run_ends_judged() -> None:
+    report = play(Scene(publish=False))
+    assert (report.conclusion, report.exit_code) == ("judged", 0)
+
+
+def test_an_empty_change_says_so() -> None:
+    scene = Scene()
+    scene.source.patch = make_patch(tree=make_patch().base_tree)
+    report = play(scene)
+    assert (report.conclusion, report.exit_code) == ("empty", 7)
+    assert report.problem is not None
+    assert "changed nothing" in report.problem.problem
+
+
+@pytest.mark.parametrize(
+    ("stopped", "conclusion", "code"),
+    [
+        ("interrupted", "interrupted", 130),
+        ("halted", "halted", 4),
+        ("wall-clock", "budget", 5),
+        ("idle", "budget", 5),
+        ("budget", "budget", 5),
+        ("output", "budget", 5),
+    ],
+)
+def test_a_stopped_agent_keeps_its_patch(stopped: str, conclusion: str, code: int) -> None:
+    scene = Scene()
+    scene.coder.results["agent"] = told_by_agent(stopped)  # type: ignore[arg-type]
+    report = play(scene)
+    assert (report.conclusion, report.exit_code) == (conclusion, code)
+    assert scene.folder.files["patch"] == b"the diff"
+    assert report.patch is not None
+    assert not report.gates
+
+
+def test_a_stopped_agent_with_a_bad_tree_is_still_a_stopped_agent() -> None:
+    scene = Scene()
+    scene.coder.results["agent"] = told_by_agent("interrupted")
+    scene.source.ingest_error = RefusedError("a FIFO", "no")
+    assert play(scene).exit_code == 130
+
+
+def test_codex_that_did_not_finish_is_infrastructure() -> None:
+    scene = Scene()
+    scene.coder.results["agent"] = told_by_agent(ok=False)
+    assert play(scene).exit_code == 3
+
+
+def test_an_unreachable_model_is_named() -> None:
+    scene = Scene()
+    scene.lender.fault = "connection refused"
+    scene.coder.results["agent"] = told_by_agent(ok=False)
+    report = play(scene)
+    assert report.exit_code == 3
+    assert report.problem is not None
+    assert "connection refused" in report.problem.problem
+
+
+def test_a_refused_ingest_is_a_refusal() -> None:
+    scene = Scene()
+    scene.source.ingest_error = RefusedError("pipe is a FIFO", "remove it")
+    assert play(scene).exit_code == 1
+
+
+def test_a_forge_that_fails_leaves_no_branch() -> None:
+    scene = Scene()
+    scene.forge.error = InfraError("the forge answered 500", "run it again")
+    report = play(scene)
+    assert (report.conclusion, report.publication) == ("infra-error", None)
+    assert scene.log[-2:] == [f"withdraw refs/heads/codex/fix-it-{RUN}", "seal"]
+
+
+def test_a_push_that_fails_opens_nothing() -> None:
+    scene = Scene()
+    scene.source.push_error = InfraError("the remote refused", "ask its owner")
+    assert play(scene).exit_code == 3
+    assert not [line for line in scene.log if line.startswith("open")]
+
+
+def test_a_secret_in_the_final_text_stops_the_push() -> None:
+    def leak(_: object) -> None:
+        raise RefusedError("the body holds a credential", "remove it")
+
+    scene = Scene(outbound=leak)
+    assert play(scene).exit_code == 1
+    assert not [line for line in scene.log if line.startswith("push")]
+
+
+def test_an_interrupted_tests_gate_interrupts_the_run() -> None:
+    assert play(Scene(test_exit=ended("interrupted"))).exit_code == 130
+
+
+def test_claim_6_a_bug_is_sealed_and_not_swallowed() -> None:
+    scene = Scene()
+    scene.coder.error = ZeroDivisionError("oops")
+    with pytest.raises(ZeroDivisionError):
+        play(scene)
+    assert scene.folder.sealed is not None
+    assert scene.folder.sealed.conclusion == "bug"
+    assert b"ZeroDivisionError" in scene.folder.files["bug.txt"]
+
+
+def test_claim_6_ctrl_c_anywhere_is_sealed() -> None:
+    scene = Scene()
+    scene.coder.error = KeyboardInterrupt()
+    assert play(scene).exit_code == 130
+
+
+def test_claim_6_a_full_disk_is_sealed() -> None:
+    scene = Scene()
+    scene.coder.error = OSError(errno.ENOSPC, "No space left on device", "/state/x")
+    report = play(scene)
+    assert report.exit_code == 3
+    assert report.problem is not None
+    assert "disk full" in report.problem.problem
