@@ -172,12 +172,14 @@ def stream(
     stop: Callable[[], bool],
     ladder: Sequence[tuple[Signal, float]],
     pass_fds: Sequence[int] = (),
+    on_start: Callable[[int], None] = lambda pid: None,
 ) -> Streamed:
     """Run a child, hand its output on as it comes, and end it when `stop()` says so.
 
     `stop` is asked about every 50 ms. `ladder` is climbed then: each rung sends its signal and
     waits its seconds; the last rung must kill. Returns when the process is dead, whether or not
-    somebody still holds its pipes.
+    somebody still holds its pipes. `on_start` hears the pid before anything else happens; when it
+    raises, the child is killed.
 
     Raises:
         InfraError: the program could not be started.
@@ -189,6 +191,7 @@ def stream(
     pump = _Pump(stdin, process, sinks)
     stopped = False
     try:
+        on_start(process.pid)
         pump.open()
         while process.poll() is None:
             if not stopped and stop():
@@ -203,6 +206,15 @@ def stream(
             process.wait()
         pump.close()
     return Streamed(process.returncode, stopped, time.monotonic() - began)
+
+
+Child = subprocess.Popen[bytes]
+"""A long-lived child with pipes; who spawned it bounds every wait and ends it."""
+
+
+def spawn(argv: Sequence[str | bytes | Path], *, env: Mapping[str, str]) -> Child:
+    """Start a child that its owner talks to. Raises InfraError: it could not be started."""
+    return _start(argv, env, "/", ())
 
 
 def kill_group(pid: int) -> None:

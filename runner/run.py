@@ -31,7 +31,7 @@ CLEARED = frozenset({"passed", "waived"})
 def tell(world: World, told: Told) -> None:
     """From plan to request. Raises a RunnerError for every ending but success."""
     plan = told.plan = world.plan
-    world.folder.write("plan.json", plan.model_dump_json(indent=2).encode())
+    world.folder.write("plan.json", plan.canonical())
     with world.source.workspace(world.engine, "agent") as overlay:
         told.phase("agent")
         told.agent = session.work(world, overlay)  # claims 1 and 2

@@ -57,7 +57,10 @@ def _hold(
         )
         fault = lease.fault()
     if fault is not None and not result.ok and result.exit.stopped is None:
-        raise InfraError(f"the model {model} could not be used: {fault}", "check upstream and key")
+        raise InfraError(
+            f"the model {model} could not be used: {fault}",
+            f"check the key and the provider at {world.plan.upstream}",
+        )
     return result
 
 

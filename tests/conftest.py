@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-NO_SKIPS = "CODEX_RUNNER_TESTS_NO_SKIPS"
+NO_SKIPS = "RUNNER_TESTS_NO_SKIPS"
 """Set in CI: a skipped test is a failed suite there."""
 
 

@@ -1,0 +1,1 @@
+"""`codex exec` in a sandbox: generated settings, event stream, watchdogs. Told, never trusted."""

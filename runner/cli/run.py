@@ -62,21 +62,22 @@ def command(
     The key is read from $OPENAI_API_KEY (see `key` in the README) and never enters the sandbox.
     """
     from runner import wiring
+    from runner.cli.ending import tell_end
 
+    given = {**settings, "state": None if state is None else str(state.absolute())}
     asked = wiring.Asked(
         task=_read(task, prompt),
         repository=repository,
         base=base,
         allow_dirty=allow_dirty,
         publish=publish,
-        settings={name: value for name, value in settings.items() if value is not None},
-        state=state,
+        settings={name: value for name, value in given.items() if value is not None},
     )
     if dry_run:
         click.echo(wiring.dry_run(asked).model_dump_json(indent=2))
         return
-    report = wiring.perform(asked, quiet=as_json)
-    wiring.tell_person(report, as_json)
+    report, folder = wiring.perform(asked, quiet=as_json)
+    tell_end(report, folder, as_json=as_json)
     sys.exit(report.exit_code)
 
 

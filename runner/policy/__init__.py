@@ -1,0 +1,1 @@
+"""Task files, settings and the repository's policy, tightened into one Plan."""

@@ -31,7 +31,7 @@ class Record(BaseModel):
         """The one byte form that is digested: JSON, sorted keys, no spaces, UTF-8."""
         return json.dumps(
             self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        ).encode()
+        ).encode(errors="replace")
 
     def digest(self) -> Sha256:
         """SHA-256 of `canonical()`."""

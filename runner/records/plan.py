@@ -34,6 +34,9 @@ class Plan(Record):
     protected: tuple[str, ...]
     """Globs no run may touch."""
     paths: tuple[str, ...]
+    """Globs of the task: a changed path matches one; empty = anywhere."""
+    repo_paths: tuple[str, ...] = ()
+    """Globs of the repository: a changed path matches one of these as well; empty = anywhere."""
     upstream: str
     """Base URL of the model provider, without credentials."""
     remote: str | None

@@ -24,6 +24,8 @@ class Publication(Record):
     number: int | None = None
     created: bool
     """False = the request of this run existed already and was found again."""
+    notes: tuple[str, ...] = ()
+    """What was left out, e.g. a label the forge does not know."""
 
 
 class Problem(Record):

@@ -32,3 +32,11 @@ class Usage(Record):
     """None = the price of this model is not in the configuration."""
     exhausted: str | None = None
     """The budget line that ran out, e.g. `output_tokens 500000`; None = none did."""
+
+
+class Price(Record):
+    """Of one model, in micro-dollars per million tokens."""
+
+    input_usd_micros: int
+    cached_usd_micros: int
+    output_usd_micros: int

@@ -1,0 +1,125 @@
+"""The bytes of a response on their way: the key removed, usage and last message read beside it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from runner.broker.budget import Spent
+
+MAX_EVENT_BYTES = 8 * 1024 * 1024
+"""A longer event passes unread."""
+MESSAGE_BYTES = 64 * 1024
+REDACTED = b"[redacted]"
+_ITEM_DONE = "response.output_item.done"
+_ENDS = ("response.completed", "response.incomplete", "response.failed")
+_TELLING = tuple(f'"{kind}"'.encode() for kind in (_ITEM_DONE, *_ENDS))
+"""Looked for in whole chunks: nearly all events are passed on without a look at them."""
+
+
+class Redactor:
+    """Removes one exact byte string, also where chunks divide it."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+        self._held = b""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What may pass on; the beginning of a possible secret at the end is held back."""
+        data = (self._held + chunk).replace(self._secret, REDACTED)
+        keep = self._beginning(data[-len(self._secret) + 1 :])
+        self._held = data[len(data) - keep :]
+        return data[: len(data) - keep]
+
+    def close(self) -> bytes:
+        """The rest."""
+        held, self._held = self._held, b""
+        return held
+
+    def _beginning(self, tail: bytes) -> int:
+        """Length of the longest end of `tail` that begins the secret."""
+        at = tail.find(self._secret[:1])
+        while at >= 0:
+            if self._secret.startswith(tail[at:]):
+                return len(tail) - at
+            at = tail.find(self._secret[:1], at + 1)
+        return 0
+
+
+class Tap:
+    """Reads server-sent events out of chunks; never holds more than one event."""
+
+    def __init__(self) -> None:
+        self.ended: str | None = None
+        """`response.completed`, `.incomplete` or `.failed`; None = the stream did not say."""
+        self.spent: Spent | None = None
+        self.message: str | None = None
+        """The last assistant message, whole; None = there was none."""
+        self.unread = 0
+        """Events that were too long to read."""
+        self._line = bytearray()
+        self._overlong = False
+
+    def feed(self, chunk: bytes) -> None:
+        """Whole lines are read, the beginning of the next is kept until its end comes."""
+        lines, newline, rest = chunk.rpartition(b"\n")
+        if newline:
+            self._lines(lines)
+        if self._overlong or len(self._line) + len(rest) > MAX_EVENT_BYTES:
+            self._line.clear()
+            self._overlong = True
+        else:
+            self._line += rest
+
+    def _lines(self, lines: bytes) -> None:
+        if self._overlong:
+            self.unread += 1
+            lines = lines.partition(b"\n")[2]
+        if self._line:
+            lines = bytes(self._line) + lines
+        self._line.clear()
+        self._overlong = False
+        if any(kind in lines for kind in _TELLING):
+            for line in lines.split(b"\n"):
+                self._read(line)
+
+    def _read(self, line: bytes) -> None:
+        if not line.startswith(b"data:") or not any(kind in line for kind in _TELLING):
+            return
+        try:
+            event = json.loads(line[5:])
+        except (ValueError, RecursionError):
+            return
+        if not isinstance(event, dict):
+            return
+        kind = event.get("type")
+        if kind == _ITEM_DONE:
+            self._hear(event.get("item"))
+        elif kind in _ENDS:
+            self.ended = kind
+            response = event.get("response")
+            self.spent = _spent(response.get("usage")) if isinstance(response, dict) else None
+
+    def _hear(self, item: object) -> None:
+        if not isinstance(item, dict) or item.get("type") != "message":
+            return
+        parts = item.get("content")
+        texts = [_text(part) for part in parts] if isinstance(parts, list) else []
+        whole = "".join(texts).encode(errors="replace")[:MESSAGE_BYTES]
+        self.message = whole.decode(errors="ignore")
+
+
+def _text(part: object) -> str:
+    text = part.get("text") if isinstance(part, dict) else None
+    return text if isinstance(text, str) else ""
+
+
+def _spent(usage: object) -> Spent | None:
+    """None = absent or nonsense."""
+    if not isinstance(usage, dict):
+        return None
+    details: Any = usage.get("input_tokens_details")
+    cached = details.get("cached_tokens", 0) if isinstance(details, dict) else 0
+    counts = [usage.get("input_tokens"), cached, usage.get("output_tokens")]
+    good = [count for count in counts if type(count) is int and count >= 0]
+    return Spent(*good) if len(good) == len(counts) else None

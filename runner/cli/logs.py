@@ -1,0 +1,60 @@
+"""`codex-runner logs`: what codex told, event by event. Told, not evidence."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+from runner.cli.options import json_option, resolve_state, state_option, write_bytes
+
+if TYPE_CHECKING:
+    from runner.records.agent import AgentEvent
+
+CHUNK_BYTES = 1 << 16
+
+
+@click.command()
+@click.argument("run", required=False)
+@click.option("--raw", is_flag=True, help="The JSON lines exactly as codex wrote them.")
+@click.option("--review", is_flag=True, help="The reviewer's session instead of the agent's.")
+@state_option
+@json_option
+def command(run: str | None, raw: bool, review: bool, state: Path | None, as_json: bool) -> None:
+    """What the agent of RUN (default: the latest) did, one event per line."""
+    from runner.ledger.folder import EVENTS, REVIEW_EVENTS, find
+    from runner.report.jsonout import to_json
+    from runner.report.progress import told
+    from runner.report.terminal import write_rows
+
+    if raw and as_json:
+        raise click.UsageError("--raw is JSON already: give one of --raw and --json")
+    folder = find(resolve_state(state), run)
+    with folder.open(REVIEW_EVENTS if review else EVENTS) as file:
+        if raw:
+            for chunk in _chunks(file):
+                write_bytes(chunk)
+            return
+        for event in _events(file):
+            if as_json:
+                click.echo(to_json(event.model_dump(mode="json"), indent=None))
+            elif event.phase != "updated":
+                mark = ">" if event.phase == "started" else " "
+                write_rows([(f"{mark} {told(event, 4096)}", "")], sys.stdout)
+
+
+def _events(file: BinaryIO) -> Iterator[AgentEvent]:
+    from runner.agent.events import EventParser
+
+    parser = EventParser()
+    for chunk in _chunks(file):
+        yield from parser.feed(chunk)
+    yield from parser.close()
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    while chunk := file.read(CHUNK_BYTES):
+        yield chunk

@@ -1,0 +1,70 @@
+"""`codex-runner show`: one run told on the terminal, with the standing of its receipt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from runner.cli.options import json_option, resolve_state, state_option
+
+if TYPE_CHECKING:
+    from runner.ledger.folder import RunFolder
+    from runner.ledger.receipt import Standing
+
+
+@click.command()
+@click.argument("run", required=False)
+@state_option
+@json_option
+def command(run: str | None, state: Path | None, as_json: bool) -> None:
+    """Tell RUN (an id or its beginning; default: the latest): gates, usage, request, receipt."""
+    from runner.ledger.folder import REPORT, find
+    from runner.ledger.keys import local_public_key
+    from runner.ledger.receipt import examine
+    from runner.report.jsonout import to_json
+    from runner.report.saved import read_report
+    from runner.report.terminal import print_report
+
+    folder = find(resolve_state(state), run)
+    content = folder.read(REPORT)
+    if content is None:
+        _unfinished(folder, as_json)
+        return
+    report = read_report(content, f"{REPORT} of run {folder.run}")
+    standing = examine(folder, local_public_key(folder.state))
+    if as_json:
+        told = {
+            "run": folder.run,
+            "condition": "sealed",
+            "folder": str(folder.path),
+            "receipt": {
+                "signature": standing.signature,
+                "why": standing.why,
+                "mismatches": standing.mismatches,
+            },
+            "report": report.model_dump(mode="json"),
+        }
+        click.echo(to_json(told))
+    else:
+        print_report(report, folder.path, _standing(standing))
+
+
+def _unfinished(folder: RunFolder, as_json: bool) -> None:
+    from runner.report.jsonout import to_json
+
+    condition = folder.condition()
+    if as_json:
+        told = {"run": folder.run, "condition": condition, "folder": str(folder.path)}
+        click.echo(to_json({**told, "receipt": {"signature": "absent"}, "report": None}))
+    else:
+        click.echo(f"{folder.run}: {condition}, no report yet\n  folder    {folder.path}")
+
+
+def _standing(standing: Standing) -> str:
+    if standing.signature != "valid":
+        return f"signature {standing.signature}: {standing.why}"
+    if standing.mismatches:
+        return f"signature valid, BUT CHANGED SINCE: {', '.join(standing.mismatches)}"
+    return "signature valid, report and patch are the signed ones"

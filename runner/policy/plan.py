@@ -1,0 +1,156 @@
+"""Task, settings, repository policy and base -> one Plan. Pure: the dry run prints it."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from runner import __version__
+from runner.errors import ConfigError
+from runner.policy import names
+from runner.policy.names import MisfitError
+from runner.policy.remote import choose_forge
+from runner.policy.repo_policy import RepoPolicy
+from runner.policy.settings import COMMAND_LINE, Settings
+from runner.ports import Base
+from runner.records.base import RunId
+from runner.records.plan import ForgeName, Plan
+from runner.records.sandbox import EngineName
+from runner.records.task import Limits, Task
+
+PREFIX = "codex/"
+MAX_SLUG = 40
+
+
+def make_plan(
+    task: Task,
+    settings: Settings,
+    repo: RepoPolicy,
+    base: Base,
+    *,
+    engine: EngineName,
+    codex_version: str,
+    run: RunId,
+    protected: tuple[str, ...],
+    publish: bool = True,
+) -> Plan:
+    """Decide everything; `protected` are the built-in globs.
+
+    Raises:
+        ConfigError: no target, no test command, one model for both roles, no place to publish.
+    """
+    limits = settings.limits
+    for layer in (repo.limits, task.limits):
+        limits = tighten(limits, layer)
+    model, reviewer = _models(task, settings)
+    remote, forge = _destination(settings, base, publish)
+    target = _target(task, base)
+    return Plan(
+        run=run,
+        version=__version__,
+        codex_version=codex_version,
+        task=task,
+        limits=limits,
+        engine=engine,
+        inner_sandbox=settings.inner_sandbox,
+        base_commit=base.commit,
+        target=target,
+        branch=_branch(task.title, run, target),
+        model=model,
+        reviewer_model=reviewer,
+        test=_test(task, settings, repo),
+        protected=tuple(sorted({*protected, *repo.protected})),
+        paths=task.paths,
+        repo_paths=repo.paths,
+        upstream=settings.upstream,
+        remote=remote,
+        forge=forge,
+    )
+
+
+def new_run_id(now: datetime | None = None) -> RunId:
+    """`20261120-102233-7f3a9c`: UTC, then chance."""
+    at = (now or datetime.now(UTC)).astimezone(UTC)
+    return RunId(f"{at:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}")
+
+
+def tighten(limits: Limits, layer: Mapping[str, int]) -> Limits:
+    """The stricter of both, field by field; a layer can only lower."""
+    return limits.tightened(Limits.model_validate({**limits.model_dump(), **layer}))
+
+
+def _models(task: Task, settings: Settings) -> tuple[str, str]:
+    model = _preferred(settings, "model", task.model, settings.model)
+    reviewer = _preferred(settings, "reviewer_model", task.reviewer_model, settings.reviewer_model)
+    if model.casefold() == reviewer.casefold():
+        raise ConfigError(
+            f"{model} would review its own work", "give reviewer_model (or model) another name"
+        )
+    return model, reviewer
+
+
+def _preferred(settings: Settings, name: str, asked: str | None, setting: str) -> str:
+    """The command line over the task, the task over every other setting."""
+    return setting if settings.source_of(name).startswith(COMMAND_LINE) else asked or setting
+
+
+def _target(task: Task, base: Base) -> str:
+    target = task.target or base.remote_branch or base.branch
+    if target is None:
+        raise ConfigError(
+            "no target branch: HEAD is detached and the remote has no known default branch",
+            'add target = "main" to the task',
+        )
+    try:
+        return names.target_branch(target)
+    except MisfitError as misfit:
+        raise ConfigError(f"the target branch {misfit.why}", misfit.remedy) from misfit
+
+
+def _branch(title: str, run: RunId, target: str) -> str:
+    ascii_title = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", ascii_title).strip("-")[:MAX_SLUG].strip("-")
+    branch = f"{PREFIX}{slug or 'task'}-{run}"
+    if target in {branch, PREFIX.rstrip("/")}:
+        raise ConfigError(
+            f"the target branch {target} collides with the branches of codex-runner",
+            f"aim at a branch that is not named {PREFIX}...",
+        )
+    return branch
+
+
+def _test(task: Task, settings: Settings, repo: RepoPolicy) -> str | None:
+    """Operator, then repository, then task; a task cannot waive what the repository asks."""
+    if settings.test is not None:
+        return settings.test
+    if isinstance(repo.test, str):
+        if task.test is False:
+            raise ConfigError(
+                f"{task.source}: test: the repository asks for its tests, a task cannot waive them",
+                "remove test = false from the task",
+            )
+        return repo.test
+    if isinstance(task.test, str):
+        return task.test
+    if task.test is None and repo.test is None:
+        raise ConfigError(
+            f"{task.source}: no test command, neither in the task nor in .codex-runner.toml",
+            'add test = "..." to one of them, or test = false to go without the tests gate',
+        )
+    return None
+
+
+def _destination(
+    settings: Settings, base: Base, publish: bool
+) -> tuple[str | None, ForgeName | None]:
+    if not publish:
+        return None, None
+    if base.remote is None:
+        raise ConfigError(
+            "the repository has no remote to publish to",
+            "git remote add origin URL, or --no-publish",
+        )
+    return base.remote, choose_forge(base.remote, settings.forge, settings.github_url)

@@ -1,0 +1,57 @@
+"""What the repository itself asks of every run: `.codex-runner.toml` at the base commit.
+
+It only tightens: never the agent's tree, and never more than the operator allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from runner.errors import ConfigError
+from runner.policy import names
+from runner.policy.text import decode_text
+from runner.policy.toml import parse_toml
+
+LOCATIONS = (".codex-runner.toml", ".github/codex-runner.toml")
+KEYS = frozenset({"test", "limits", "paths", "protected"})
+
+
+@dataclass(frozen=True, slots=True)
+class RepoPolicy:
+    """Empty = the repository asks for nothing."""
+
+    test: str | bool | None = None
+    """The tests gate's command; False = no command needed here; None = the task says."""
+    limits: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    paths: tuple[str, ...] = ()
+    """Globs every change must stay inside; empty = anywhere."""
+    protected: tuple[str, ...] = ()
+    """Globs no change may touch, besides the built-in ones."""
+
+
+def read_repo_policy(blob: Callable[[str], bytes | None]) -> RepoPolicy:
+    """Look the policy up with `blob`, which reads a file of the base commit.
+
+    Raises:
+        ConfigError: the file is wrong, or there are two.
+    """
+    found = {name: data for name in LOCATIONS if (data := blob(name)) is not None}
+    if len(found) > 1:
+        raise ConfigError(f"{' and '.join(found)} both exist", "keep one of them")
+    for name, data in found.items():
+        return parse_repo_policy(data, name)
+    return RepoPolicy()
+
+
+def parse_repo_policy(data: bytes, source: str) -> RepoPolicy:
+    """Raises ConfigError naming source, line and key."""
+    table = parse_toml(decode_text(data, source), source)
+    table.closed(KEYS)
+    return RepoPolicy(
+        test=table.command("test", names.command),
+        limits=MappingProxyType(table.limits()),
+        paths=table.strings("paths", names.glob),
+        protected=table.strings("protected", names.glob),
+    )

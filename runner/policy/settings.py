@@ -1,0 +1,166 @@
+"""How this machine runs codex: built-in < the user's file < environment < command line.
+
+The operator's word: the only layer that may raise a limit. Every value remembers who gave it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal
+
+from platformdirs import user_config_path, user_state_path
+from pydantic import Field
+
+from runner.errors import ConfigError
+from runner.policy import names
+from runner.policy.files import read_bounded, shown
+from runner.policy.names import MisfitError
+from runner.policy.text import decode_text
+from runner.policy.toml import MAX_BYTES, Table, parse_toml
+from runner.records.base import Record
+from runner.records.plan import InnerSandbox
+from runner.records.task import Limits
+from runner.records.usage import Price
+
+PREFIX = "CODEX_RUNNER_"
+SERVER_VARIABLE = "GITHUB_SERVER_URL"
+"""Set by GitHub Actions; weaker than every setting of our own."""
+APP = "codex-runner"
+BUILT_IN = "built-in"
+COMMAND_LINE = "--"
+"""Origins of the command line begin with it."""
+
+Checks = Mapping[str, Callable[[str], object]]
+_CHECKS: Checks = {
+    "engine": names.one_of("auto", "bubblewrap", "docker"),
+    "image": names.image,
+    "inner_sandbox": names.one_of("auto", "required", "off"),
+    "key": names.credential,
+    "upstream": names.base_url,
+    "model": names.model,
+    "reviewer_model": names.model,
+    "forge": names.one_of("auto", "local", "github"),
+    "github_url": names.base_url,
+    "github_token": names.credential,
+    "test": names.command,
+    "state": names.absolute,
+    "rootfs": names.absolute,
+}
+_TABLES = frozenset({"limits", "prices"})
+
+
+class Settings(Record):
+    """Everything the operator decides, once."""
+
+    engine: Literal["auto", "bubblewrap", "docker"] = "auto"
+    image: str = "codex-runner:bookworm"
+    """Of the docker engine."""
+    inner_sandbox: InnerSandbox = "auto"
+    key: str = "env:OPENAI_API_KEY"
+    """Where the model's key is: `env:NAME`, `file:/path` or `keyring:service/user`."""
+    upstream: str = "https://api.openai.com/v1"
+    """Base URL of the model provider, without a slash at its end."""
+    model: str = "gpt-5.5"
+    reviewer_model: str = "gpt-5.6-terra"
+    forge: Literal["auto", "local", "github"] = "auto"
+    github_url: str = "https://github.com"
+    """Of the GitHub server; `GITHUB_SERVER_URL` is heard too."""
+    github_token: str = "env:GITHUB_TOKEN"
+    """Where the push token is, spelled as `key`."""
+    test: str | None = None
+    """A command that replaces the repository's and the task's."""
+    state: Path = Field(default_factory=lambda: user_state_path(APP))
+    """Runs, caches and the signing key; mode 0700."""
+    rootfs: Path | None = None
+    """Root of the bubblewrap engine; None = the host's /usr."""
+    limits: Limits = Limits()
+    """The ceiling; repository, task and command line only lower it."""
+    prices: dict[str, Price] = Field(default_factory=dict)
+    """By model."""
+    origin: dict[str, str] = Field(default_factory=dict)
+    """Who gave a value, e.g. `CODEX_RUNNER_MODEL`; a missing name = built-in."""
+
+    def source_of(self, name: str) -> str:
+        """Who decided this setting, for messages."""
+        return self.origin.get(name, BUILT_IN)
+
+
+def load_settings(
+    environ: Mapping[str, str],
+    command_line: Mapping[str, str] | None = None,
+    user_file: Path | None = None,
+) -> Settings:
+    """Merge the layers; `command_line` uses the field names of Settings.
+
+    An empty environment variable is an unset one.
+
+    Raises:
+        ConfigError: an unknown name or a bad value, with the place it stands at.
+    """
+    table = _read(user_file or user_config_path(APP) / "config.toml")
+    values: dict[str, object] = {}
+    origin: dict[str, str] = {}
+    if server := environ.get(SERVER_VARIABLE):
+        values["github_url"] = _checked("github_url", server, SERVER_VARIABLE)
+        origin["github_url"] = SERVER_VARIABLE
+    if table:
+        values |= _file_values(table)
+        origin |= {key: table.where(key) for key in table.values}
+    for name, value, source in (*_environment(environ), *_arguments(command_line or {})):
+        values[name] = _checked(name, value, source)
+        origin[name] = source
+    return Settings.model_validate({**values, "origin": origin})
+
+
+def _read(path: Path) -> Table | None:
+    data = read_bounded(path, MAX_BYTES, follow=True)
+    return None if data is None else parse_toml(decode_text(data, shown(path)), shown(path))
+
+
+def _file_values(table: Table) -> dict[str, object]:
+    table.closed(_CHECKS.keys() | _TABLES)
+    values = {key: table.string(key, _CHECKS[key]) for key in table.values if key in _CHECKS}
+    return {**values, "limits": Limits(**table.limits()), "prices": _prices(table.table("prices"))}
+
+
+def _prices(table: Table) -> dict[str, Price]:
+    return {model: _price(table.table(model)) for model in table.values}
+
+
+def _price(table: Table) -> Price:
+    """`{ input = "1.25", cached = "0.125", output = 10 }`, dollars per million tokens."""
+    kinds = ("input", "cached", "output")
+    table.closed(kinds)
+    micros: dict[str, int] = {}
+    for kind in kinds:
+        given = table.values.get(kind)
+        try:
+            micros[f"{kind}_usd_micros"] = names.usd_micros(given)
+        except MisfitError as misfit:
+            raise table.fail(kind, misfit.why, misfit.remedy) from misfit
+    return Price(**micros)
+
+
+def _environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    known = [PREFIX + name.upper() for name in _CHECKS]
+    given = {name: value for name, value in environ.items() if name.startswith(PREFIX) and value}
+    for variable, value in sorted(given.items()):
+        if variable not in known:
+            near = get_close_matches(variable[:64], known, n=1)
+            guess = f"did you mean {near[0]}?" if near else "unset it"
+            raise ConfigError(f"{shown(variable)}: unknown setting in the environment", guess)
+        yield variable.removeprefix(PREFIX).lower(), value, variable
+
+
+def _arguments(command_line: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    for name, value in command_line.items():
+        yield name, value, COMMAND_LINE + name.replace("_", "-")
+
+
+def _checked(name: str, value: str, source: str) -> object:
+    try:
+        return _CHECKS[name](value)
+    except MisfitError as misfit:
+        raise ConfigError(f"{source}: {misfit.why}", misfit.remedy) from misfit

@@ -1,0 +1,167 @@
+"""A person watching a run: live on a terminal, plain lines in a log, or nothing. All on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self, TextIO
+
+from runner.ports import Progress
+from runner.records.agent import AgentEvent
+from runner.records.gate import GateReport
+from runner.records.usage import Usage
+from runner.report.markdown import cost
+from runner.report.sanitise import line
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+EVENT_EVERY_S = 1.0
+USAGE_EVERY_S = 30.0
+
+_TOLD = frozenset({"command", "message", "file_change", "tool", "search", "error", "failed"})
+
+
+class Watching(Progress, AbstractContextManager[Progress], Protocol):
+    """A `Progress` that is shown between entering and leaving."""
+
+
+def watching(quiet: bool = False, stream: TextIO | None = None) -> Watching:
+    """The fitting way for this stream (stderr when none is given)."""
+    stream = stream or sys.stderr
+    if quiet:
+        return SilentProgress()
+    return LiveProgress(stream) if stream.isatty() else PlainProgress(stream)
+
+
+class SilentProgress:
+    """Says nothing."""
+
+    def phase(self, name: str) -> None: ...
+    def event(self, event: AgentEvent) -> None: ...
+    def usage(self, usage: Usage) -> None: ...
+    def gate(self, report: GateReport) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+class PlainProgress(SilentProgress):
+    """One line per phase and gate; of events and usage only so many, the others are counted."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream, self._clock = stream, clock
+        self._began = clock()
+        self._event_at = self._usage_at = float("-inf")
+        self._unsaid = 0
+
+    def phase(self, name: str) -> None:
+        self._say(f"{name} ...")
+
+    def event(self, event: AgentEvent) -> None:
+        if event.kind not in _TOLD or event.phase != "completed":
+            return
+        if self._clock() - self._event_at < EVENT_EVERY_S:
+            self._unsaid += 1
+            return
+        more = f" (+{self._unsaid} unsaid)" if self._unsaid else ""
+        self._event_at, self._unsaid = self._clock(), 0
+        self._say(f"  {told(event, 160)}{more}")
+
+    def usage(self, usage: Usage) -> None:
+        if self._clock() - self._usage_at >= USAGE_EVERY_S:
+            self._usage_at = self._clock()
+            self._say(f"  {spent(usage)}")
+
+    def gate(self, report: GateReport) -> None:
+        self._say(f"  gate {report.gate}: {report.verdict}, {line(report.summary, 160)}")
+
+    def _say(self, text: str) -> None:
+        elapsed_s = int(self._clock() - self._began)
+        with suppress(OSError):  # nobody reads any more: no reason to end the run
+            print(
+                f"[{elapsed_s // 60:02}:{elapsed_s % 60:02}] {text}", file=self._stream, flush=True
+            )
+
+
+class LiveProgress(SilentProgress):
+    """Two lines that change in place, and a line that stays for each phase and gate."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._clock, self._began = clock, clock()
+        self._phase, self._turns, self._usage, self._last = "starting", 0, Usage(), ""
+        self._console = Console(file=stream, highlight=False, markup=False, emoji=False)
+        self._live = Live(
+            get_renderable=self._render, console=self._console, refresh_per_second=4,
+            transient=True, redirect_stdout=False, redirect_stderr=False,
+        )  # fmt: skip
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def phase(self, name: str) -> None:
+        self._phase, self._last = name, ""
+        self._console.print(f"{self._elapsed()} {name}", style="bold")
+
+    def event(self, event: AgentEvent) -> None:
+        self._turns += event.kind == "turn" and event.phase == "started"
+        if event.kind in _TOLD:
+            self._last = told(event, 400)
+
+    def usage(self, usage: Usage) -> None:
+        self._usage = usage
+
+    def gate(self, report: GateReport) -> None:
+        text = f"      {report.gate}: {report.verdict}, {line(report.summary)}"
+        self._console.print(text, style=STYLES[report.verdict])
+
+    def _elapsed(self) -> str:
+        elapsed_s = int(self._clock() - self._began)
+        return f"{elapsed_s // 60:02}:{elapsed_s % 60:02}"
+
+    def _render(self) -> RenderableType:
+        from rich.console import Group
+        from rich.text import Text
+
+        facts = f"{self._elapsed()} {self._phase} | turn {self._turns} | {spent(self._usage)}"
+        return Group(
+            Text(facts, no_wrap=True, overflow="ellipsis"),
+            Text(f"      {self._last}", style="dim", no_wrap=True, overflow="ellipsis"),
+        )
+
+
+STYLES = {"passed": "green", "refused": "red", "waived": "yellow", "not-run": "dim"}
+
+
+def told(event: AgentEvent, limit: int) -> str:
+    """`command: pytest -q (exit 1)`"""
+    code = f" (exit {event.exit_code})" if event.exit_code else ""
+    return f"{event.kind}: {line(event.text, limit)}{code}"
+
+
+def spent(usage: Usage) -> str:
+    """`3 requests, 1,200 + 80 tokens, $0.0123`"""
+    tokens = f"{usage.input_tokens:,} + {usage.output_tokens:,} tokens"
+    return f"{usage.requests} requests, {tokens}, {cost(usage)}"

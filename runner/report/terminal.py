@@ -1,0 +1,91 @@
+"""A finished run told on a terminal: conclusion, gates, cost, and where everything lies."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from runner.records.report import RunReport
+from runner.report.progress import STYLES, spent
+from runner.report.sanitise import line
+
+Told = tuple[str, str]
+"""A line and its style."""
+
+
+def print_report(
+    report: RunReport, folder: Path, receipt: str | None = None, stream: TextIO | None = None
+) -> None:
+    """The summary of a run; styled only on a terminal that wants it (NO_COLOR is heard).
+
+    `receipt` is one line about the standing of the receipt.
+    """
+    rows = [*report_rows(report, folder)]
+    if receipt is not None:
+        rows.append((f"  receipt   {line(receipt, 400)}", ""))
+    write_rows(rows, stream or sys.stdout)
+
+
+def report_rows(report: RunReport, folder: Path) -> Iterator[Told]:
+    """Lines and styles, all text sanitised."""
+    fine = report.exit_code == 0
+    seconds = (report.finished_at - report.started_at).total_seconds()
+    yield (
+        f"{report.run}: {report.conclusion} in {seconds:.1f} s (exit code {report.exit_code})",
+        "bold green" if fine else "bold red",
+    )
+    if report.plan is not None:
+        plan = report.plan
+        yield f"  task      {line(plan.task.title)}", ""
+        yield f"  models    {line(plan.model)}, reviewed by {line(plan.reviewer_model)}", ""
+        yield f"  engine    {plan.engine}, codex {line(plan.codex_version)}", ""
+    if report.agent is not None:
+        yield f"  spent     {spent(report.agent.usage)}", ""
+        if report.agent.exit.unenforced:
+            names = line(", ".join(report.agent.exit.unenforced), 400)
+            yield f"  engine could not enforce: {names}", "yellow"
+    if report.patch is not None:
+        added = sum(change.added for change in report.patch.changes)
+        deleted = sum(change.deleted for change in report.patch.changes)
+        yield f"  change    files: {len(report.patch.changes)}, lines: +{added} -{deleted}", ""
+    yield from _gates(report)
+    yield from _ending(report)
+    yield f"  folder    {folder}", ""
+
+
+def _gates(report: RunReport) -> Iterator[Told]:
+    width = max((len(gate.gate) for gate in report.gates), default=0)
+    for gate in report.gates:
+        row = f"  {gate.verdict:9} {gate.gate:{width}}  {line(gate.summary)}"
+        yield row, STYLES[gate.verdict]
+        for finding in gate.findings[:10]:
+            at = f"{line(finding.path)}: " if finding.path else ""
+            yield f"            {finding.code}: {at}{line(finding.why, 400)}", ""
+            yield f"            try: {line(finding.remedy, 400)}", ""
+        if len(gate.findings) > 10:
+            yield f"            {len(gate.findings) - 10} more in report.json", ""
+
+
+def _ending(report: RunReport) -> Iterator[Told]:
+    if report.problem is not None:
+        yield f"  problem   {line(report.problem.problem, 1000)}", "red"
+        yield f"  try       {line(report.problem.remedy, 1000)}", ""
+    if report.publication is not None:
+        publication = report.publication
+        yield f"  branch    {line(publication.ref)}", ""
+        yield f"  request   {line(publication.url, 1000)}", "bold"
+        for note in publication.notes:
+            yield f"  note      {line(note)}", "yellow"
+
+
+def write_rows(rows: list[Told], stream: TextIO) -> None:
+    """One line each, never wrapped by us: a wrapped line could begin with somebody's command."""
+    from rich.console import Console
+
+    console = Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    for text, style in rows:
+        shown = text.encode(encoding, "backslashreplace").decode(encoding)
+        console.print(shown, style=style or None)

@@ -1,0 +1,170 @@
+"""The embedded engine: the codex package's own bubblewrap; no daemon, no image, no root."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Literal
+
+from runner import process
+from runner.errors import ConfigError, InfraError
+from runner.ports import Watch
+from runner.records.sandbox import CODEX, Check, EngineName, Exit, SandboxSpec, StopReason
+from runner.sandbox import bubblewrap_spec, cgroups, mounts
+from runner.sandbox.bubblewrap_spec import MIB, System
+from runner.sandbox.bubblewrap_tree import HOST_UID, Tree, controllers, unenforced
+from runner.sandbox.codex_package import INSTALL, CodexPackage
+from runner.sandbox.docker_stream import STDERR, Heard
+from runner.sandbox.seccomp import bpf_program
+
+STDOUT = 1
+NOT_FOUND, NOT_EXECUTABLE = 127, 126
+"""What shells and `setpriv` say of a command they cannot start."""
+
+
+class BubblewrapEngine:
+    """Sandboxes of user namespaces over this machine's /usr, or over `rootfs`'s."""
+
+    name: EngineName = "bubblewrap"
+    attributes: Literal["user.overlay.", "trusted.overlay."] = "user.overlay."
+
+    def __init__(
+        self, codex: CodexPackage | None, rootfs: Path | None = None, scratch: Path | None = None
+    ) -> None:
+        """`scratch` is where checks try an overlay: on the disk that will hold workspaces."""
+        self.codex = codex
+        self.rootfs = rootfs
+        self.scratch = scratch
+        self.root = os.geteuid() == 0
+        self.uid = HOST_UID if self.root else os.geteuid()
+        self.gid = HOST_UID if self.root else os.getegid()
+        python = _python(rootfs or Path("/"))
+        home = None if python or rootfs else Path(sys.base_prefix)
+        self.python = python or f"{sys.base_prefix}/bin/python3"
+        places = (f"{CODEX}/codex-path", *([f"{home}/bin"] if home else []))
+        self.path = ":".join((*places, "/usr/local/bin", "/usr/bin", "/bin"))
+        shown = codex.root if codex else None
+        self._system = System((rootfs or Path("/")).resolve(), home, shown)
+
+    @property
+    def fingerprint(self) -> str:
+        return f"{self._system} {self.codex.version if self.codex else None}"
+
+    @property
+    def bubblewrap(self) -> Path:
+        """Raises InfraError: there is no codex package to take it from."""
+        if self.codex is None:
+            raise InfraError("bubblewrap is not installed: it comes with codex", INSTALL)
+        return self.codex.bubblewrap
+
+    def shows(self, path: str) -> bool:
+        """Whether sandboxes see `path`, a file of the system."""
+        return (self._system.root / path.lstrip("/")).exists()
+
+    def checks(self) -> tuple[Check, ...]:
+        from runner.sandbox.bubblewrap_checks import examine
+
+        return examine(self)
+
+    def run(self, spec: SandboxSpec, stdin: bytes, watch: Watch) -> Exit:
+        mounts.verify(spec)
+        began = time.monotonic()
+        heard = Heard(watch, spec.walls.output_mib * MIB)
+        stopped: StopReason | None = None
+
+        def stop() -> bool:
+            nonlocal stopped
+            overdue = time.monotonic() - began > spec.walls.wall_s
+            stopped = "wall-clock" if overdue else "output" if heard.overflown() else watch.stop()
+            return stopped is not None
+
+        with (
+            cgroups.group(spec.run, spec.walls, controllers(spec.walls)) as group,
+            Tree(spec.walls, group, self.root) as tree,
+            self._prepared(spec, tree) as (argv, descriptors),
+        ):
+            process.stream(
+                argv,
+                stdin=stdin,
+                env={},
+                cwd=self.bubblewrap.parent,
+                on_stdout=lambda chunk: heard.take(STDOUT, chunk),
+                on_stderr=lambda chunk: heard.take(STDERR, chunk),
+                stop=stop,
+                ladder=tree.ladder(),
+                pass_fds=descriptors,
+                on_start=tree.started,
+            )
+            return Exit(
+                code=None if stopped else _code(tree.exit_code(), heard),
+                stopped=stopped,
+                out_of_memory=group.out_of_memory(),
+                duration_ms=_ms(tree.released_at, time.monotonic()),
+                start_ms=_ms(began, tree.released_at),
+                stdout_bytes=heard.stdout_bytes,
+                stderr_bytes=heard.stderr_bytes,
+                stderr_tail=heard.tail(),
+                unenforced=unenforced(spec.walls, group),
+            )
+
+    @contextmanager
+    def _prepared(
+        self, spec: SandboxSpec, tree: Tree
+    ) -> Iterator[tuple[Sequence[str], Sequence[int]]]:
+        """argv and what it inherits. Options go through a descriptor, and the program is named
+        relatively: the sandbox reads the command line of its first process."""
+        with ExitStack() as stack:
+            etc = bubblewrap_spec.etc().items()
+            files = {name: _memory_file(stack, text.encode()) for name, text in etc}
+            program = _memory_file(stack, bpf_program(spec.nested))
+            words = [
+                *bubblewrap_spec.arguments(spec, self._system, files),
+                *("--seccomp", str(program)),
+                *tree.arguments(),
+            ]
+            command = tree.command(spec.argv)
+            if any("\0" in word for word in (*words, *command)):
+                raise ConfigError("a NUL byte in a command or its environment", "remove it")
+            options = _memory_file(stack, b"".join(os.fsencode(word) + b"\0" for word in words))
+            argv = ["./bwrap", "--args", str(options), "--", *command]
+            yield argv, (*tree.descriptors, *files.values(), program, options)
+
+
+def _python(root: Path) -> str | None:
+    """The system's own python3, when all of it is below the /usr that sandboxes see."""
+    found = shutil.which("python3", path=f"{root / 'usr/local/bin'}:{root / 'usr/bin'}")
+    if found is None or not Path(found).resolve().is_relative_to((root / "usr").resolve()):
+        return None
+    return f"/{Path(found).relative_to(root)}"
+
+
+def _memory_file(stack: ExitStack, content: bytes) -> int:
+    descriptor = os.memfd_create("codex-runner")
+    stack.callback(os.close, descriptor)
+    with open(descriptor, "wb", closefd=False) as file:
+        file.write(content)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+def _code(told: int | None, heard: Heard) -> int:
+    """Without a status the command never ran, so stderr is bubblewrap's own.
+
+    Raises:
+        InfraError: the sandbox could not be made.
+    """
+    if told is not None:
+        return told
+    complaint = (heard.tail().strip().splitlines() or ["it was killed"])[-1]
+    if complaint.startswith("bwrap: execvp"):
+        return NOT_FOUND if complaint.endswith("No such file or directory") else NOT_EXECUTABLE
+    raise InfraError(f"bubblewrap made no sandbox: {complaint}", "run `codex-runner doctor`")
+
+
+def _ms(since: float, until: float) -> int:
+    return round((until - since) * 1000)

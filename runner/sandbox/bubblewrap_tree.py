@@ -1,0 +1,216 @@
+"""One sandbox's processes: held before their first instruction, limited, released, seen dead."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource as rlimits
+import select
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from types import TracebackType
+from typing import Self
+
+from runner import process
+from runner.errors import InfraError
+from runner.records.sandbox import Walls
+from runner.sandbox.bubblewrap_spec import MIB, UID
+from runner.sandbox.cgroups import Group
+
+HOST_UID = 10001
+"""The sandbox's user on this machine when the runner is root; otherwise it is the runner's own."""
+START_S = 20.0
+DEATH_S = 10.0
+PER_NAMESPACE = (5, 14)
+"""Linux from which RLIMIT_NPROC counts the processes of one user namespace."""
+KEPT = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
+"""What `ENTER` needs inside the user namespace, and gives up."""
+SETPRIV = "/usr/bin/setpriv"
+ENTER = (
+    *(SETPRIV, f"--reuid={UID}", f"--regid={UID}", "--clear-groups"),
+    *("--bounding-set=-all", "--inh-caps=-all", "--"),
+)
+
+
+class Tree:
+    """A context: after it no process of the sandbox is alive, or InfraError is raised.
+
+    Root is never the sandbox's user: who owns the machine's files can write /proc/sys and change
+    the mode of /dev/null without any capability. So root's runner maps another user besides, and
+    the command is entered through `ENTER`.
+    """
+
+    def __init__(self, walls: Walls, group: Group, root: bool) -> None:
+        self.released_at = time.monotonic()
+        self._walls, self._group, self._root = walls, group, root
+        self._init = 0
+        self._handle = -1
+        self._ours, self._theirs = ExitStack(), ExitStack()
+        self._info, self._info_end = self._pipe()
+        self._status, self._status_end = self._pipe()
+        self._gate_end, self._gate = self._pipe(theirs=0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._ours, self._theirs:
+            if self._handle >= 0:
+                self._bury()
+
+    @property
+    def descriptors(self) -> Sequence[int]:
+        """To be inherited by bubblewrap; it lets none of them reach the command."""
+        return (self._info_end, self._status_end, self._gate_end)
+
+    def arguments(self) -> list[str]:
+        info, status, gate = map(str, self.descriptors)
+        words = ["--info-fd", info, "--json-status-fd", status, "--block-fd", gate]
+        if not self._root:
+            return [*words, "--uid", str(UID), "--gid", str(UID)]
+        kept = [word for name in KEPT for word in ("--cap-add", name)]
+        return [*words, "--userns-block-fd", gate, "--cap-drop", "ALL", *kept]
+
+    def command(self, argv: Sequence[str]) -> list[str]:
+        return [*(ENTER if self._root else ()), *argv]
+
+    def started(self, _pid: int) -> None:
+        """1. Hear of the first process, whose death is everybody's. 2. As root, map the users.
+        3. Limit it. 4. Let it go. When bubblewrap gives up before, its own complaint says more.
+
+        Raises:
+            InfraError: a limit or the users could not be set.
+        """
+        self._theirs.close()
+        self._init = self._hear()
+        if not self._init:
+            return
+        with suppress(BrokenPipeError):
+            self._handle = os.pidfd_open(self._init)
+            self._ours.callback(os.close, self._handle)
+            if self._root:
+                self._map_users()
+                os.write(self._gate, b"1")  # it sets up while the control group is entered
+            for limit, value in self._limits().items():
+                _lower(self._init, limit, value)
+            self._group.add(self._init)
+            self.released_at = time.monotonic()
+            os.write(self._gate, b"2")
+
+    def exit_code(self) -> int | None:
+        """The command's, as bubblewrap saw it; None = it never ran."""
+        told = b""
+        while chunk := os.read(self._status, 65536):
+            told += chunk
+        codes = [line for line in told.splitlines() if b'"exit-code"' in line]
+        return int(json.loads(codes[-1])["exit-code"]) if codes else None
+
+    def ladder(self) -> Sequence[tuple[process.Signal, float]]:
+        """Interrupt, terminate, kill: dead within two seconds."""
+        return (
+            (lambda _: self._signal(signal.SIGINT), 1.0),
+            (lambda _: self._signal(signal.SIGTERM), 0.5),
+            (self._kill, DEATH_S),
+        )
+
+    def _pipe(self, theirs: int = 1) -> tuple[int, int]:
+        ends = os.pipe()
+        self._theirs.callback(os.close, ends[theirs])
+        self._ours.callback(os.close, ends[1 - theirs])
+        return ends
+
+    def _hear(self) -> int:
+        """Pid of the first process; 0 when bubblewrap ended without making one."""
+        said = b""
+        while b"}" not in said:
+            if not select.select([self._info], [], [], START_S)[0]:
+                raise InfraError(
+                    f"bubblewrap made no process in {START_S} s", "look at this machine's load"
+                )
+            chunk = os.read(self._info, 4096)
+            if not chunk:
+                return 0
+            said += chunk
+        return int(json.loads(said)["child-pid"])
+
+    def _map_users(self) -> None:
+        try:
+            for kind in ("uid", "gid"):
+                with open(f"/proc/{self._init}/{kind}_map", "w") as file:
+                    file.write(f"0 0 1\n{UID} {HOST_UID} 1\n")
+        except OSError as error:
+            raise InfraError(
+                f"root may not give a sandbox the user {HOST_UID}: {error.strerror}",
+                "run as an ordinary user",
+            ) from error
+
+    def _limits(self) -> Mapping[int, int]:
+        walls = self._walls
+        limits = {
+            rlimits.RLIMIT_FSIZE: walls.file_mib * MIB,
+            rlimits.RLIMIT_NOFILE: walls.open_files,
+            rlimits.RLIMIT_CORE: 0,
+        }
+        return {**limits, rlimits.RLIMIT_NPROC: walls.pids} if _counts_processes() else limits
+
+    def _signal(self, number: signal.Signals) -> None:
+        """To the command's process group; the first process ignores all but SIGKILL."""
+        if self._handle >= 0 and not _dead(self._handle, 0):
+            process.send(self._init, number)
+
+    def _kill(self, pid: int) -> None:
+        process.kill_group(pid)
+        if self._handle >= 0:
+            self._end()
+
+    def _end(self) -> None:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+
+    def _bury(self) -> None:
+        """bubblewrap ends with the command; daemons that left it die with the namespace here."""
+        self._end()
+        if not _dead(self._handle, DEATH_S):
+            raise InfraError(
+                f"process {self._init} of a sandbox survived SIGKILL", "look for a hung disk"
+            )
+
+
+def controllers(walls: Walls) -> frozenset[str]:
+    """Control groups wanted for `walls`. Entering each takes 10 ms, so only where needed."""
+    needed = {"memory": True, "pids": not _counts_processes(), "cpu": _narrows(walls)}
+    return frozenset(name for name, wanted in needed.items() if wanted)
+
+
+def unenforced(walls: Walls, group: Group) -> tuple[str, ...]:
+    """Names of the walls that do not hold in `group`."""
+    names = {"memory": "memory_mib", "pids": "pids", "cpu": "cpus"}
+    missing = controllers(walls) - group.directories.keys()
+    return tuple(name for controller, name in names.items() if controller in missing)
+
+
+def _counts_processes() -> bool:
+    numbers = platform.release().split("-")[0].split(".")[:2]
+    return tuple(map(int, numbers)) >= PER_NAMESPACE
+
+
+def _narrows(walls: Walls) -> bool:
+    return walls.cpus < (os.cpu_count() or 1)
+
+
+def _lower(pid: int, limit: int, value: int) -> None:
+    hard = rlimits.prlimit(pid, limit)[1]
+    value = value if hard == rlimits.RLIM_INFINITY else min(value, hard)
+    rlimits.prlimit(pid, limit, (value, value))
+
+
+def _dead(handle: int, wait_s: float) -> bool:
+    return bool(select.select([handle], [], [], wait_s)[0])

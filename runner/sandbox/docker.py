@@ -1,0 +1,219 @@
+"""The docker engine: one hardened container per sandbox, removed whatever happens."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from runner.errors import InfraError
+from runner.ports import Watch
+from runner.records.sandbox import CODEX, Bind, Check, EngineName, Exit, SandboxSpec
+from runner.sandbox import docker_socket, docker_spec, mounts, owner
+from runner.sandbox.codex_package import CodexPackage
+from runner.sandbox.docker_client import (
+    Client,
+    attached,
+    connected,
+    ending,
+    kill,
+    remove,
+    remove_volume,
+    speaking,
+)
+from runner.sandbox.docker_stream import converse
+from runner.sandbox.resources import resource
+from runner.sandbox.seccomp import docker_profile
+
+IMAGE = "codex-runner:bookworm"
+UID = 10001
+"""The image's user; what a sandbox is when the runner is root."""
+SWEEP_S = 30
+BUILD = "run `codex-runner images build`"
+
+
+class DockerEngine:
+    """Sandboxes in containers of a Docker engine on this machine."""
+
+    name: EngineName = "docker"
+    python = "/usr/bin/python3"
+    path = f"{CODEX}/codex-path:/usr/local/bin:/usr/bin:/bin"
+
+    def __init__(
+        self,
+        codex: CodexPackage | None,
+        image: str = IMAGE,
+        runtime: str | None = None,
+        scratch: Path | None = None,
+    ) -> None:
+        """`scratch` is where checks try an overlay: on the disk that will hold workspaces."""
+        as_root = os.geteuid() == 0
+        self.codex = codex
+        self.image = image
+        self.runtime = runtime
+        self.scratch = scratch
+        self.uid = UID if as_root else os.geteuid()
+        self.gid = UID if as_root else os.getegid()
+        self.attributes: Literal["user.overlay.", "trusted.overlay."] = (
+            "trusted.overlay." if as_root else "user.overlay."
+        )
+        self._info: Mapping[str, Any] = {}
+
+    @property
+    def fingerprint(self) -> str:
+        try:
+            version = docker_socket.ask("/version") or {}
+            image = docker_socket.ask(f"/images/{self.image}/json") or {}
+        except InfraError:
+            return "unreachable"
+        codex = self.codex.root if self.codex else None
+        return f"{version.get('Version')} {image.get('Id')} {self.runtime} {codex}"
+
+    def reachable(self) -> bool:
+        """Whether an engine answers and has the image; milliseconds, and no more than that."""
+        try:
+            return docker_socket.ask(f"/images/{self.image}/json") is not None
+        except InfraError:
+            return False
+
+    def checks(self) -> tuple[Check, ...]:
+        from runner.sandbox.docker_checks import examine
+
+        return examine(self)
+
+    def run(self, spec: SandboxSpec, stdin: bytes, watch: Watch) -> Exit:
+        mounts.verify(spec)
+        began = time.monotonic()
+        with connected() as client:
+            name, labels = _named(spec)
+            body = docker_spec.container(spec, self._host(client, spec), name, labels)
+            try:
+                with _made(client, spec, name, body):
+                    return self._drive(client, name, spec, stdin, watch, began)
+            finally:
+                if spec.workspace and self.attributes == "user.overlay.":
+                    self._sweep(client, spec)
+
+    def _drive(
+        self, client: Client, name: str, spec: SandboxSpec, stdin: bytes, watch: Watch, began: float
+    ) -> Exit:
+        with attached(client, name) as link, ending(client, name) as ended:
+            with speaking("start the sandbox"):
+                client.start(name)
+            started = time.monotonic()
+            heard, stopped = converse(
+                link, ended, stdin, watch, spec.walls, lambda number: kill(client, name, number)
+            )
+        with speaking("tell how the sandbox ended"):
+            state = client.inspect_container(name)["State"]
+        if state["Running"]:
+            raise InfraError("the docker engine lost sight of a sandbox", "look at its log")
+        return Exit(
+            code=None if stopped else int(state["ExitCode"]),
+            stopped=stopped,
+            out_of_memory=bool(state["OOMKilled"]),
+            duration_ms=round((time.monotonic() - started) * 1000),
+            start_ms=round((started - began) * 1000),
+            stdout_bytes=heard.stdout_bytes,
+            stderr_bytes=heard.stderr_bytes,
+            stderr_tail=heard.tail(),
+            unenforced=docker_spec.unenforced(self._info),
+        )
+
+    def reap(self) -> int:
+        """Removes what runners that are gone left in the engine; how many things that was."""
+        with connected() as client:
+            with speaking("list what it holds"):
+                chosen = {"label": owner.OWNER}
+                containers = client.containers(all=True, filters=chosen)
+                volumes = client.volumes(filters=chosen)["Volumes"] or ()
+            boxes = [box["Id"] for box in containers if owner.abandoned(box["Labels"])]
+            loose = [volume["Name"] for volume in volumes if owner.abandoned(volume["Labels"])]
+            for identity in boxes:
+                remove(client, identity)
+            for name in loose:
+                remove_volume(client, name)
+        return len(boxes) + len(loose)
+
+    def info(self, client: Client) -> Mapping[str, Any]:
+        """What the engine says of itself and its machine."""
+        with speaking("describe its machine"):
+            self._info = self._info or client.info()
+        return self._info
+
+    def usable_image(self) -> str:
+        """The image's id.
+
+        Raises:
+            InfraError: absent, or it would add to the environment or keep files.
+        """
+        found = docker_socket.ask(f"/images/{self.image}/json")
+        if found is None:
+            raise InfraError(f"the docker engine has no image {self.image}", BUILD)
+        settings = cast("Mapping[str, Any]", found.get("Config") or {})
+        extra = [text for text in settings.get("Env") or () if not text.startswith("PATH=")]
+        if extra or settings.get("Volumes"):
+            raise InfraError(f"image {self.image} sets ENV or VOLUME", f"remove them, or {BUILD}")
+        return str(found["Id"])
+
+    def _host(self, client: Client, spec: SandboxSpec) -> docker_spec.Host:
+        files = [Bind(resource(name).resolve(), f"/etc/{name}") for name in docker_spec.ETC]
+        if spec.codex:
+            if self.codex is None:
+                raise InfraError("codex is not installed", "pip install openai-codex-cli-bin")
+            files.append(Bind(self.codex.root.resolve(), CODEX))
+        return docker_spec.Host(
+            image=self.usable_image(),
+            uid=self.uid,
+            gid=self.gid,
+            cpus=int(self.info(client).get("NCPU") or spec.walls.cpus),
+            seccomp=docker_profile(spec.nested),
+            files=tuple(files),
+            runtime=self.runtime,
+        )
+
+    def _sweep(self, client: Client, spec: SandboxSpec) -> None:
+        """overlayfs leaves `work/work`, root's and mode 000. An ordinary user can remove it only
+        when it is empty, so root in a container, with no capability, empties it."""
+        assert spec.workspace is not None
+        left = spec.workspace.work / "work"
+        with suppress(OSError):
+            left.rmdir()
+        if not left.exists():
+            return
+        sweeper = docker_spec.sweeper(spec.run)
+        name, labels = _named(sweeper)
+        body = docker_spec.emptying(left, sweeper, self._host(client, sweeper), name, labels)
+        doing = "empty an overlay's work directory"
+        with _made(client, sweeper, name, body), speaking(doing):
+            client.start(name)
+            client.wait(name, timeout=SWEEP_S)
+        with suppress(OSError):
+            left.rmdir()
+
+
+def _named(spec: SandboxSpec) -> tuple[str, dict[str, str]]:
+    """A fresh name and the labels of everything that is made under it."""
+    life_s = spec.walls.wall_s + docker_spec.ORPHAN_S
+    name = f"{owner.LABEL}-{spec.run}-{spec.role}-{secrets.token_hex(4)}"
+    return name, owner.labels(spec.run, spec.role, life_s)
+
+
+@contextmanager
+def _made(client: Client, spec: SandboxSpec, name: str, body: Mapping[str, Any]) -> Iterator[None]:
+    """The container and its volume, both called `name`; gone afterwards, come what may."""
+    try:
+        with speaking("create the sandbox"):
+            if spec.workspace:
+                options = docker_spec.volume(spec.workspace)
+                client.create_volume(name, "local", options, body["Labels"])
+            client.create_container_from_config(body, name)
+        yield
+    finally:
+        remove(client, name)
+        if spec.workspace:
+            remove_volume(client, name)

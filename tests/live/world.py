@@ -1,0 +1,285 @@
+"""A machine of its own for whole runs: repository, remote, scripted model, and the real CLI."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import cast
+
+from runner.demo.model import KEY, ScriptedModel, Step
+from runner.demo.sample import Sample
+from runner.demo.scenarios import SCENARIOS
+from runner.ledger.folder import REPORT, RunFolder, folders
+from runner.ledger.keys import local_public_key
+from runner.ledger.receipt import examine
+from runner.process import Child, Completed, clean_env, kill_group, run, spawn
+from runner.records.report import RunReport
+from runner.records.sandbox import EngineName
+
+CLI = (sys.executable, "-m", "runner")
+NOWHERE = "http://127.0.0.1:9/v1"
+FIX = SCENARIOS["fix"].steps
+DEADLINE_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """One call of the CLI that made a run, or tried to."""
+
+    code: int
+    stdout: str
+    stderr: str
+    folder: RunFolder | None
+
+    @property
+    def report(self) -> RunReport:
+        assert self.folder is not None, self
+        return RunReport.model_validate_json(self.folder.read(REPORT) or b"")
+
+    @property
+    def path(self) -> Path:
+        assert self.folder is not None, self
+        return self.folder.path
+
+    @property
+    def gates(self) -> dict[str, str]:
+        return {report.gate: report.verdict for report in self.report.gates}
+
+    @property
+    def error(self) -> tuple[str, str]:
+        """The two lines on stderr, without their labels."""
+        problem, remedy = self.stderr.rstrip("\n").split("\n")[-2:]
+        assert problem.startswith("error: ") and remedy.startswith("try: "), self
+        return problem.removeprefix("error: "), remedy.removeprefix("try: ")
+
+
+@dataclass
+class World:
+    """`world.run()` lets the real codex mend the sample; everything it may leave is below `home`
+    or, because sockets need short paths, in `temporary`."""
+
+    home: Path
+    temporary: Path
+    sample: Sample
+    engine: EngineName = "bubblewrap"
+    settings: dict[str, str] = field(default_factory=dict)
+    """More environment variables of the CLI."""
+
+    @property
+    def state(self) -> Path:
+        return self.home / "state"
+
+    def env(self, upstream: str = NOWHERE) -> dict[str, str]:
+        given = {
+            "HOME": str(self.home),
+            "TMPDIR": str(self.temporary),
+            "OPENAI_API_KEY": KEY,
+            "CODEX_RUNNER_ENGINE": self.engine,
+            "CODEX_RUNNER_STATE": str(self.state),
+            "CODEX_RUNNER_UPSTREAM": upstream,
+        }
+        return clean_env({**given, **self.settings})
+
+    def cli(self, *words: str, stdin: bytes = b"", upstream: str = NOWHERE) -> Completed:
+        """Any verb, in the repository."""
+        env = self.env(upstream)
+        here = self.sample.repository
+        return run([*CLI, *words], stdin=stdin, env=env, cwd=here if here.is_dir() else self.home)
+
+    def run(self, *words: str, steps: tuple[Step, ...] = FIX, stdin: bytes = b"") -> Ended:
+        """`run WORDS` (default: the sample's task) against these steps."""
+        with ScriptedModel(steps) as model:
+            return self.run_with(model, *words, stdin=stdin)
+
+    def run_with(self, model: ScriptedModel | None, *words: str, stdin: bytes = b"") -> Ended:
+        """The same with a model that is being served; None = nobody listens."""
+        before = folders(self.state)
+        upstream = model.url if model else NOWHERE
+        done = self.cli("run", *(words or (self.task,)), stdin=stdin, upstream=upstream)
+        return self.ended(done.code, done.stdout, done.stderr, before)
+
+    def ended(
+        self, code: int, stdout: bytes, stderr: bytes, before: tuple[RunFolder, ...] = ()
+    ) -> Ended:
+        new = [folder for folder in folders(self.state) if folder not in before]
+        assert len(new) <= 1
+        return Ended(code, stdout.decode(), stderr.decode(), new[0] if new else None)
+
+    @contextmanager
+    def started(self, model: ScriptedModel, *words: str) -> Iterator[Started]:
+        """The same, still running."""
+        argv = [*CLI, "run", "-C", str(self.sample.repository), *(words or (self.task,))]
+        child = spawn(argv, env=self.env(model.url))
+        try:
+            yield Started(self, child)
+        finally:
+            if child.poll() is None:
+                kill_group(child.pid)
+                child.wait()
+            for pipe in (child.stdin, child.stdout, child.stderr):
+                assert pipe is not None
+                pipe.close()
+
+    @property
+    def task(self) -> str:
+        return str(self.sample.task)
+
+    def rewrite_task(self, old: str, new: str) -> None:
+        text = self.sample.task.read_text()
+        assert old in text
+        self.sample.task.write_text(text.replace(old, new))
+
+    def limit(self, **limits: int) -> None:
+        for name, value in limits.items():
+            self.rewrite_task("[limits]\n", f"[limits]\n{name} = {value}\n")
+            self.sample.task.write_text(_without_double(self.sample.task.read_text(), name))
+
+    def git(self, *words: str, at: Path | None = None) -> str:
+        where = at or self.sample.remote
+        env = clean_env({"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"})
+        done = run(["git", "-c", f"safe.directory={where}", "-C", where, *words], env=env)
+        assert done.code == 0, done
+        return done.text()
+
+    def branches(self) -> dict[str, str]:
+        """Of the remote, without `main`: ref -> commit."""
+        rows = self.git("for-each-ref", "--format=%(refname) %(objectname)").splitlines()
+        refs = dict(cast(tuple[str, str], tuple(row.split(" "))) for row in rows)
+        assert refs.pop("refs/heads/main")
+        return refs
+
+    def files(self) -> dict[str, tuple[int, bytes]]:
+        """The repository with its .git: mode and content of everything."""
+        here = self.sample.repository
+        return {
+            str(path.relative_to(here)): (path.lstat().st_mode, _content(path))
+            for path in sorted(here.rglob("*"))
+        }
+
+    def check_tidy(self) -> None:
+        """Nothing of any run is alive or left over, and the key is in no file."""
+        live = self.state / "live"
+        left = [p.name for p in live.iterdir() if p.name != ".guard"] if live.is_dir() else []
+        assert not left, left
+        assert not list(self.temporary.iterdir())
+        mounts = Path("/proc/self/mountinfo").read_text()
+        assert str(self.home) not in mounts and str(self.temporary) not in mounts
+        for path in self.state.rglob("*"):
+            assert path.is_symlink() or not path.is_file() or KEY.encode() not in path.read_bytes()
+        if self.engine == "docker":
+            assert not docker_things(folders(self.state))
+
+    def check_failed(self, ended: Ended, code: int, *words: str) -> None:
+        """Two lines, one exit code, a signed report, nothing published, nothing left over."""
+        assert ended.code == code, ended
+        problem, remedy = ended.error
+        for word in words:
+            assert word in problem, ended.error
+        assert remedy
+        assert "Traceback" not in ended.stderr and KEY not in ended.stderr + ended.stdout
+        report = ended.report
+        assert report.exit_code == code and report.problem is not None
+        assert report.publication is None
+        self.check_signed(ended)
+        assert not self.branches()
+        assert not self.requests()
+        self.check_tidy()
+
+    def check_signed(self, ended: Ended) -> None:
+        assert ended.folder is not None
+        standing = examine(ended.folder, local_public_key(self.state))
+        assert standing.good, standing
+
+    def requests(self) -> list[str]:
+        home = self.sample.remote.with_name(self.sample.remote.name + ".requests")
+        return sorted(p.name for p in home.iterdir() if p.name != ".lock") if home.is_dir() else []
+
+
+@dataclass(frozen=True)
+class Started:
+    """A run that goes on."""
+
+    world: World
+    child: Child
+
+    @cached_property
+    def began(self) -> float:
+        return time.monotonic()
+
+    def heard(self, text: str) -> None:
+        """Waits for a line of stderr that holds `text`."""
+        assert self.child.stderr is not None
+        line = b""
+        while byte := os.read(self.child.stderr.fileno(), 1):
+            line += byte
+            if byte == b"\n":
+                if text in line.decode():
+                    return
+                line = b""
+        raise AssertionError(f"it ended without saying {text!r}")
+
+    def signal(self, number: int) -> None:
+        """To the runner alone, not to its process group."""
+        _ = self.began
+        self.child.send_signal(number)
+
+    def end(self) -> Ended:
+        """Waits for its end, at most a minute; prints how long that took since the signal."""
+        stdout, stderr = self.child.communicate(timeout=DEADLINE_S)
+        print(f"ended {time.monotonic() - self.began:.2f} s after the signal")
+        return self.world.ended(self.child.returncode, stdout, stderr)
+
+
+def wait_until(true: Callable[[], object], what: str) -> None:
+    """Another process's doing, looked for every 20 ms."""
+    until = time.monotonic() + DEADLINE_S
+    while not true():
+        assert time.monotonic() < until, f"not within {DEADLINE_S} s: {what}"
+        time.sleep(0.02)
+
+
+def processes(word: str) -> list[int]:
+    """Processes of this machine, those in sandboxes too, with this word in their command line."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                words = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if word.encode() in words:
+                found.append(int(entry.name))
+    return found
+
+
+def docker_things(runs: tuple[RunFolder, ...]) -> list[str]:
+    """Containers and volumes of these runs, by label."""
+    from runner.sandbox.docker_client import connected
+
+    with connected() as client:
+        labels: list[Mapping[str, str]] = [
+            box["Labels"] for box in client.containers(all=True, filters={"label": "codex-runner"})
+        ]
+        volumes = client.volumes(filters={"label": "codex-runner"})["Volumes"] or ()
+        labels += [volume["Labels"] for volume in volumes]
+    names = {folder.run for folder in runs}
+    return [label["codex-runner.run"] for label in labels if label["codex-runner.run"] in names]
+
+
+def _content(path: Path) -> bytes:
+    if path.is_symlink():
+        return os.fsencode(path.readlink())
+    return path.read_bytes() if path.is_file() else b""
+
+
+def _without_double(text: str, name: str) -> str:
+    """The first of two lines that set `name`."""
+    lines = text.split("\n")
+    at = [number for number, line in enumerate(lines) if line.startswith(f"{name} = ")]
+    return "\n".join(line for number, line in enumerate(lines) if number not in at[1:])

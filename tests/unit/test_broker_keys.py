@@ -1,0 +1,90 @@
+"""Where a key may be, and that it is never shown."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from runner.broker.keys import Key, load_key
+from runner.errors import ConfigError
+
+SECRET = "sk-test-0123456789"
+
+
+def write(path: Path, content: bytes, mode: int = 0o600) -> str:
+    path.write_bytes(content)
+    path.chmod(mode)
+    return f"file:{path}"
+
+
+def test_from_the_environment() -> None:
+    assert load_key("env:MY_KEY", {"MY_KEY": f" {SECRET}\n"}).secret == SECRET.encode()
+
+
+def test_from_a_file(tmp_path: Path) -> None:
+    assert load_key(write(tmp_path / "key", SECRET.encode() + b"\n")).secret == SECRET.encode()
+
+
+def test_from_the_key_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = ModuleType("keyring")
+    store.errors = ModuleType("keyring.errors")  # type: ignore[attr-defined]
+    store.errors.KeyringError = OSError
+    found = {("service", "user"): SimpleNamespace(password=SECRET)}
+    store.get_credential = lambda s, u: found.get((s, u))  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "keyring", store)
+    monkeypatch.setitem(sys.modules, "keyring.errors", store.errors)
+    assert load_key("keyring:service/user").secret == SECRET.encode()
+    with pytest.raises(ConfigError, match="is empty") as caught:
+        load_key("keyring:service/other")
+    assert "keyring set service other" in caught.value.remedy
+
+
+def test_without_the_keyring_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    with pytest.raises(ConfigError, match="missing"):
+        load_key("keyring:service/user")
+
+
+@pytest.mark.parametrize("spec", ["", "env:", SECRET, "vault:x", "file:", "env"])
+def test_places_that_are_none(spec: str) -> None:
+    with pytest.raises(ConfigError):
+        load_key(spec, {})
+
+
+@pytest.mark.parametrize(
+    "value", ["", "  ", "short", "two words-here", "k" * 20_000, "clé-0123456789", "tab\tinside-it"]
+)
+def test_values_that_are_no_key(value: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_key("env:MY_KEY", {"MY_KEY": value})
+    assert caught.value.remedy
+    assert not value.strip() or value not in str(caught.value)
+
+
+def test_files_that_are_refused(tmp_path: Path) -> None:
+    good = write(tmp_path / "good", SECRET.encode())
+    (tmp_path / "link").symlink_to(tmp_path / "good")
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    for spec, why in (
+        (f"file:{tmp_path / 'absent'}", "No such file"),
+        (f"file:{tmp_path / 'link'}", "symbolic links"),
+        (f"file:{tmp_path / 'pipe'}", "not a regular file"),
+        (f"file:{tmp_path}", "not a regular file"),
+        (write(tmp_path / "open", SECRET.encode(), 0o640), "open to others"),
+        (write(tmp_path / "huge", b"k" * 20_000), "over 16384 bytes"),
+        (write(tmp_path / "empty", b"\n"), "under 8 bytes"),
+        (write(tmp_path / "lines", b"sk-first-line\nsk-second-line"), "not one printable word"),
+    ):
+        with pytest.raises(ConfigError, match=why):
+            load_key(spec)
+    assert load_key(good)
+
+
+def test_a_key_does_not_print_itself() -> None:
+    key = Key(SECRET.encode(), "env:MY_KEY")
+    assert SECRET not in f"{key} {key!r} {[key]}"
+    assert "env:MY_KEY" in repr(key)

@@ -1,0 +1,60 @@
+"""The loop: cheap gates together, costly ones in turn."""
+
+from __future__ import annotations
+
+import pytest
+
+from runner.errors import InfraError
+from runner.gates.judge import judge
+from runner.ports import TestRun
+from runner.records.gate import GateReport
+from runner.records.scan import Hit, Sample, Scanned
+from tests.fakes import CaseBuilder, answered, ended, nothing_found
+
+NAMES = ["paths", "size", "secrets", "tests", "review"]
+
+
+def found(sample: Sample) -> Scanned:
+    return Scanned((Hit("github-pat", "certain", 1, 40, "0" * 12),))
+
+
+def verdicts(reports: tuple[GateReport, ...]) -> dict[str, str]:
+    return {report.gate: report.verdict for report in reports}
+
+
+def test_all_cheap_refusals_come_together_and_nothing_costly_runs() -> None:
+    builder = CaseBuilder(new={"a": b"\0"}, protected=("a",))
+    heard: list[GateReport] = []
+    reports = judge(builder.case(), heard.append, found)
+    assert tuple(heard) == reports
+    assert verdicts(reports) == {
+        "paths": "refused",
+        "size": "refused",
+        "secrets": "refused",
+        "tests": "not-run",
+        "review": "not-run",
+    }
+    assert reports[3].summary == "not run: refused by paths, size, secrets"
+    assert builder.asked == []
+
+
+def test_no_review_of_a_change_that_fails_its_tests() -> None:
+    builder = CaseBuilder(test_run=TestRun(exit=ended(1), tail=""))
+    reports = judge(builder.case(), lambda _: None, nothing_found)
+    assert verdicts(reports)["review"] == "not-run"
+    assert [kind for kind, _ in builder.asked] == ["test"]
+
+
+def test_waived_tests_do_not_waive_the_review() -> None:
+    builder = CaseBuilder(test=None, review=answered(""))
+    reports = judge(builder.case(), lambda _: None, nothing_found)
+    assert [report.gate for report in reports] == NAMES
+    assert [report.verdict for report in reports[3:]] == ["waived", "refused"]
+
+
+def test_a_gate_that_cannot_decide_ends_the_run() -> None:
+    builder = CaseBuilder(review=InfraError("no upstream", "wait"))
+    heard: list[GateReport] = []
+    with pytest.raises(InfraError):
+        judge(builder.case(), heard.append, nothing_found)
+    assert [report.gate for report in heard] == NAMES[:4]
