@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Literal, cast
 
 from runner.records.agent import AgentEvent, EventKind
+from runner.text import visible
 
 LINE_BYTES = 2 * 1024 * 1024
 """Codex caps a command's output, the longest thing it prints, at 1 MiB."""
@@ -101,10 +102,7 @@ def read_event(line: bytes) -> AgentEvent:
 
 def clean(text: str, limit_bytes: int = TEXT_BYTES) -> str:
     r"""One printable line: control, bidi and foreign characters as `\x1b`, `\u202e`; capped."""
-    shown = "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode()
-        for char in text[:limit_bytes]
-    )
+    shown = visible(text[:limit_bytes]).replace("\n", r"\n")
     return shown.encode()[:limit_bytes].decode(errors="ignore")
 
 

@@ -11,15 +11,8 @@ from __future__ import annotations
 
 import html
 import re
-import unicodedata
 
-_BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | frozenset(
-    map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
-)
-"""Printable to Python, invisible to people: fillers and variation selectors."""
-
-_STACKED_MARKS = 4
-"""Combining marks on one letter that are left alone; more paint over other lines."""
+from runner.text import cut, visible
 
 _CI_COMMANDS = re.compile(
     r"(?<!\S)(?P<run>:{2,}|\^{3,})|(?P<prefix>\#\#(?:vso|teamcity)?)(?=\[)", re.IGNORECASE
@@ -42,22 +35,15 @@ _SIGNS = re.compile(
 )
 
 
-def visible(text: str) -> str:
-    r"""Every character a person cannot see becomes its escape; only `\n` stays. Idempotent."""
-    text = text.replace("\r\n", "\n").replace("\t", "    ")
-    shown = "".join(map(_shown, text)) if not _plain(text) else text
-    return _unstacked(shown)
-
-
 def line(text: str, limit: int = 200) -> str:
     """One line of at most `limit` characters, without controls or CI commands. Idempotent."""
-    return _cut(_no_ci_commands(" ".join(visible(text).split())), limit)
+    return cut(_no_ci_commands(" ".join(visible(text).split())), limit)
 
 
 def log_text(text: str, lines: int = 10_000, limit: int = 2_000) -> str:
     """Several lines, each as safe as `line` but with its blanks; the rest is counted."""
     rows = visible(text).split("\n")
-    kept = [_cut(_no_ci_commands(row), limit) for row in rows[:lines]]
+    kept = [cut(_no_ci_commands(row), limit) for row in rows[:lines]]
     if len(rows) > lines:
         kept.append(f"... {len(rows) - lines} more lines")
     return "\n".join(kept)
@@ -71,12 +57,12 @@ def inert(text: str) -> str:
 
 def subject(text: str, limit: int = 100) -> str:
     """A title or the first line of a commit message."""
-    return _cut(inert(line(text, limit * 4)), limit) or "(no title)"
+    return cut(inert(line(text, limit * 4)), limit) or "(no title)"
 
 
 def code(text: str, limit: int = 200) -> str:
     """One line as inline code in Markdown; also valid in a table cell."""
-    shown = _cut(inert(line(text, limit)), limit)
+    shown = cut(inert(line(text, limit)), limit)
     if shown and not set(shown) & set("`|<>"):
         return f"`{shown}`"
     return "<code>" + "".join(map(_entity, shown)) + "</code>"
@@ -101,32 +87,6 @@ def block(text: str, limit_bytes: int) -> str:
     return "\n".join(("<pre>", *kept, "</pre>"))
 
 
-def _plain(text: str) -> bool:
-    return text.isascii() and text.replace("\n", "").isprintable()
-
-
-def _shown(char: str) -> str:
-    if char == "\n" or (char.isprintable() and char not in _BLANK_LETTERS):
-        return char
-    if unicodedata.category(char) == "Zs":
-        return " "
-    if char in "\ufe0e\ufe0f":  # text or emoji style of the letter before: harmless, common
-        return ""
-    return char.encode("unicode_escape").decode()
-
-
-def _unstacked(text: str) -> str:
-    if text.isascii():
-        return text
-    kept: list[str] = []
-    stacked = 0
-    for char in text:
-        stacked = stacked + 1 if unicodedata.category(char) in {"Mn", "Me"} else 0
-        if stacked <= _STACKED_MARKS:
-            kept.append(char)
-    return "".join(kept)
-
-
 def _no_ci_commands(text: str) -> str:
     return _CI_COMMANDS.sub(lambda f: " ".join(f["run"]) if f["run"] else f["prefix"] + " ", text)
 
@@ -143,7 +103,3 @@ def _disarmed(found: re.Match[str]) -> str:
 
 def _entity(char: str) -> str:
     return char if char.isalnum() or char in " /._-" else f"&#{ord(char)};"
-
-
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 3].rstrip() + "..."

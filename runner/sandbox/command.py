@@ -8,6 +8,7 @@ from pathlib import Path
 from runner.ports import Engine, TestRun
 from runner.records.base import RunId
 from runner.records.sandbox import Overlay, SandboxSpec, Scratch, StopReason, Walls
+from runner.text import visible
 
 TAIL_BYTES = 4096
 HOME = "/home/runner"
@@ -59,4 +60,4 @@ def run_command(
         ended = engine.run(spec, b"", tail)
     finally:
         tail.close()
-    return TestRun(exit=ended, tail=tail.tail.decode(errors="replace"))
+    return TestRun(exit=ended, tail=visible(tail.tail.decode(errors="replace")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runner.ports import Watch
+from runner.text import visible
 
 STDOUT, STDERR = 1, 2
 TAIL_BYTES = 4096
@@ -33,11 +34,7 @@ class Heard:
 
     def tail(self) -> str:
         """The end of stderr, harmless on a terminal and in a log."""
-        text = self.stderr_tail.decode(errors="replace")
-        return "".join(
-            char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode()
-            for char in text
-        )
+        return visible(self.stderr_tail.decode(errors="replace"))
 
     def overflown(self) -> bool:
         return self.stdout_bytes + self.stderr_bytes > self.limit_bytes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import stat
 import threading
 from pathlib import Path
@@ -14,6 +13,7 @@ from runner.errors import InfraError
 from runner.records.sandbox import WORK, Bind, Scratch, StopReason
 from runner.sandbox import relay
 from tests.contracts.conftest import HOME, Heard, Probe
+from tests.unit.test_relay import echo, serving
 
 STATUS = """
 for line in open("/proc/self/status"):
@@ -261,7 +261,6 @@ def test_codex_starts_its_inner_sandbox_when_nested(probe: Probe) -> None:
 def test_relay_reaches_the_socket_and_nothing_else(probe: Probe) -> None:
     directory = probe.folder / "broker"
     directory.mkdir(mode=0o755)
-    served = _Echo(directory / "model.sock")
     binds = (Bind(directory, "/run/broker"), Bind(Path(relay.__file__), "/etc/product/relay.py"))
     client = (
         "import socket\n"
@@ -271,43 +270,9 @@ def test_relay_reaches_the_socket_and_nothing_else(probe: Probe) -> None:
         "print(n); raise SystemExit(5)\n"
     )
     argv = ("-I", "-S", "/etc/product/relay.py", "8080", "/run/broker/model.sock", "--")
-    with served:
+    with serving(directory / "model.sock", echo):
+        (directory / "model.sock").chmod(0o666)
         ended = probe.with_(binds=binds).run(
             probe.engine.python, *argv, probe.engine.python, "-I", "-c", client
         )
     assert (ended.out, ended.err, ended.exit.code) == ("500000\n", "", 5)
-
-
-def test_two_scratches_of_different_size(probe: Probe) -> None:
-    scratch = (Scratch("/tmp", 1), Scratch("/var/big", 8))
-    script = "head -c 4m /dev/zero >/tmp/x; head -c 4m /dev/zero >/var/big/x && echo fits"
-    assert probe.with_(scratch=scratch).sh(script).out == "fits\n"
-
-
-class _Echo:
-    """A UNIX socket that sends back what it gets, until the context ends."""
-
-    def __init__(self, path: Path) -> None:
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(path))
-        path.chmod(0o666)
-        self._listener.listen(8)
-        self._thread = threading.Thread(target=self._serve)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._thread.join()
-        self._listener.close()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                near = self._listener.accept()[0]
-            except OSError:
-                return
-            with near:
-                while chunk := near.recv(65536):
-                    near.sendall(chunk)

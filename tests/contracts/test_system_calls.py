@@ -106,3 +106,20 @@ def test_a_nested_root_gains_nothing_on_this_machine(probe: Probe) -> None:
         " echo end'"
     )
     assert set(ended.out.split()) <= {"mounts", "end"}
+
+
+def test_a_nested_root_cannot_uncover_what_is_protected(probe: Probe) -> None:
+    overlay = probe.overlay({"file": ""})
+    ended = probe.with_(nested=True, workspace=overlay).sh(
+        "unshare -Urm sh -c 'mkdir /tmp/w;"
+        " umount .git; umount -l .git; mount -o remount,bind,rw .git; mount -o remount,rw .git;"
+        " mount --bind /work /tmp/w; mount --rbind /work /tmp/w && umount /tmp/w/.git;"
+        " mount --move .git /tmp/w; mount --make-private .git;"
+        " for d in /work /tmp/w; do echo x >$d/.git/x; mv $d/.git $d/moved; done;"
+        " mount -t tmpfs t .git && echo x >.git/HEAD' 2>/dev/null; cat .git/HEAD"
+    )
+    assert ended.out == "covered\n"
+    assert not [path for path in overlay.upper.rglob("*") if path.name != ".git"]
+    cover = overlay.covers[".git"]
+    assert [path.name for path in cover.iterdir()] == ["HEAD"]
+    assert (cover / "HEAD").read_text() == "covered\n"

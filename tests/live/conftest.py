@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -15,13 +16,16 @@ from runner.broker.lender import Broker
 from runner.broker.upstream import Upstream
 from runner.demo.model import ScriptedModel
 from runner.demo.sample import make_sample
+from runner.gates.scanner import Scanner
 from runner.ports import Engine, Lease
-from runner.records.sandbox import Overlay
+from runner.records.sandbox import EngineName, Overlay
+from runner.records.scan import Sample as Text
 from runner.records.usage import Budget
 from runner.sandbox import codex_package
 from runner.sandbox import relay as relay_script
 from runner.sandbox.bubblewrap import BubblewrapEngine
 from runner.sandbox.docker import DockerEngine
+from tests.live.world import World
 
 
 @pytest.fixture(params=["bubblewrap", pytest.param("docker", marks=pytest.mark.docker)])
@@ -83,3 +87,37 @@ def lend(tmp_path: Path) -> Iterator[Lend]:
             return stack.enter_context(broker.lend(slug, budget, tmp_path / "broker.jsonl"))
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What every run's state begins with: compiling the scanner's rules takes seconds of CPU."""
+    state = tmp_path_factory.mktemp("warm")
+    with Scanner(state / "scanner") as scanner:
+        scanner.scan(Text(data=b"nothing"))
+    return state
+
+
+@pytest.fixture(scope="session")
+def engine_name(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, warm: Path
+) -> EngineName:
+    """An engine that works on this machine; else the test is skipped in the product's own words."""
+    name: EngineName = getattr(request, "param", "bubblewrap")
+    home = tmp_path_factory.mktemp("engine")
+    with TemporaryDirectory(prefix="live-") as temporary:
+        world = World(home, Path(temporary), make_sample(home), name)
+        shutil.copytree(warm, world.state)
+        tried = world.cli("run", "--dry-run", world.task)
+    if tried.code:
+        pytest.skip(f"{name} does not work here: {tried.stderr.decode()}")
+    shutil.copy(world.state / "engines.json", warm)
+    return name
+
+
+@pytest.fixture
+def world(tmp_path: Path, warm: Path, engine_name: EngineName) -> Iterator[World]:
+    """A sample and a state directory of its own, bubblewrap unless a test asks for both engines."""
+    shutil.copytree(warm, tmp_path / "state")
+    with TemporaryDirectory(prefix="live-") as temporary:
+        yield World(tmp_path, Path(temporary), make_sample(tmp_path), engine_name)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import cast
 
+import pytest
+
 from runner.demo.model import KEY, ScriptedModel, Step
-from runner.demo.sample import Sample
+from runner.demo.sample import AUTHOR_MODEL, REVIEWER_MODEL, TEST, Sample
 from runner.demo.scenarios import SCENARIOS
 from runner.ledger.folder import REPORT, RunFolder, folders
 from runner.ledger.keys import local_public_key
@@ -26,6 +30,15 @@ CLI = (sys.executable, "-m", "runner")
 NOWHERE = "http://127.0.0.1:9/v1"
 FIX = SCENARIOS["fix"].steps
 DEADLINE_S = 60
+both_engines = pytest.mark.parametrize(
+    "engine_name", ["bubblewrap", pytest.param("docker", marks=pytest.mark.docker)], indirect=True
+)
+TASK_KEYS = {
+    "title": "Mend the median",
+    "test": TEST,
+    "model": AUTHOR_MODEL,
+    "reviewer_model": REVIEWER_MODEL,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,15 +143,12 @@ class World:
     def task(self) -> str:
         return str(self.sample.task)
 
-    def rewrite_task(self, old: str, new: str) -> None:
-        text = self.sample.task.read_text()
-        assert old in text
-        self.sample.task.write_text(text.replace(old, new))
-
-    def limit(self, **limits: int) -> None:
-        for name, value in limits.items():
-            self.rewrite_task("[limits]\n", f"[limits]\n{name} = {value}\n")
-            self.sample.task.write_text(_without_double(self.sample.task.read_text(), name))
+    def ask(self, *, limits: Mapping[str, int] | None = None, **keys: object) -> None:
+        """Writes the task anew; JSON's texts, lists and numbers are TOML's as well."""
+        given = {**TASK_KEYS, **keys}
+        rows = [f"{name} = {json.dumps(value)}" for name, value in given.items()]
+        rows += ["[limits]", *(f"{name} = {value}" for name, value in (limits or {}).items())]
+        self.sample.task.write_text("\n".join(["+++", *rows, "+++", "Mend the median.\n"]))
 
     def git(self, *words: str, at: Path | None = None) -> str:
         where = at or self.sample.remote
@@ -146,6 +156,13 @@ class World:
         done = run(["git", "-c", f"safe.directory={where}", "-C", where, *words], env=env)
         assert done.code == 0, done
         return done.text()
+
+    def commit(self, message: str) -> None:
+        """Everything in the repository, on its branch."""
+        here = self.sample.repository
+        self.git("add", "--all", at=here)
+        who = ("-c", "user.name=Test", "-c", "user.email=test@example.invalid")
+        self.git(*who, "commit", "-q", "-m", message, at=here)
 
     def branches(self) -> dict[str, str]:
         """Of the remote, without `main`: ref -> commit."""
@@ -201,16 +218,23 @@ class World:
         return sorted(p.name for p in home.iterdir() if p.name != ".lock") if home.is_dir() else []
 
 
-@dataclass(frozen=True)
+@dataclass
 class Started:
     """A run that goes on."""
 
     world: World
     child: Child
+    peak_mib: int = 0
+    """Most memory the runner itself ever had, as seen last."""
+    signalled_at: float = 0
+    seconds: float = 0
+    """From the first signal to the end."""
 
-    @cached_property
-    def began(self) -> float:
-        return time.monotonic()
+    def _measure(self) -> None:
+        with suppress(OSError):
+            status = Path(f"/proc/{self.child.pid}/status").read_text()
+            found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+            self.peak_mib = int(found[1]) // 1024 if found else self.peak_mib
 
     def heard(self, text: str) -> None:
         """Waits for a line of stderr that holds `text`."""
@@ -226,13 +250,19 @@ class Started:
 
     def signal(self, number: int) -> None:
         """To the runner alone, not to its process group."""
-        _ = self.began
+        self.signalled_at = self.signalled_at or time.monotonic()
         self.child.send_signal(number)
 
     def end(self) -> Ended:
-        """Waits for its end, at most a minute; prints how long that took since the signal."""
-        stdout, stderr = self.child.communicate(timeout=DEADLINE_S)
-        print(f"ended {time.monotonic() - self.began:.2f} s after the signal")
+        """Waits for its end, at most a minute; prints what a person wants to know of it."""
+        with ThreadPoolExecutor(1) as pool:
+            said = pool.submit(self.child.communicate, timeout=DEADLINE_S)
+            while not said.done():
+                self._measure()
+                wait([said], timeout=0.02)
+        stdout, stderr = said.result()
+        self.seconds = time.monotonic() - (self.signalled_at or time.monotonic())
+        sys.stdout.write(f"peak {self.peak_mib} MiB, {self.seconds:.2f} s after the signal\n")
         return self.world.ended(self.child.returncode, stdout, stderr)
 
 
@@ -276,10 +306,3 @@ def _content(path: Path) -> bytes:
     if path.is_symlink():
         return os.fsencode(path.readlink())
     return path.read_bytes() if path.is_file() else b""
-
-
-def _without_double(text: str, name: str) -> str:
-    """The first of two lines that set `name`."""
-    lines = text.split("\n")
-    at = [number for number, line in enumerate(lines) if line.startswith(f"{name} = ")]
-    return "\n".join(line for number, line in enumerate(lines) if number not in at[1:])

@@ -113,7 +113,7 @@ def test_text_is_escaped_and_capped() -> None:
     line = json.dumps({"type": "error", "message": hostile}).encode()
     text = read_event(line).text
     assert text.isprintable()
-    assert text == r"\x1b]52;c;Y2Fu\x07\r\n\x9b31m\u202e\u2066\x7f\ud800é"
+    assert text == r"\x1b]52;c;Y2Fu\x07\n\x9b31m\u202e\u2066\x7f\ud800é"
     assert len(clean("\x1b" * 1_000_000).encode()) <= TEXT_BYTES
     assert len(clean("é" * 1_000_000).encode()) <= TEXT_BYTES
 

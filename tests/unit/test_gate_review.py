@@ -44,7 +44,7 @@ class Reviewer(CaseBuilder):
 
 def check(reply: Callable[[Answer], AgentResult | str], **more: object) -> GateReport:
     reviewer = Reviewer(**more)  # type: ignore[arg-type]
-    reviewer.reply = reply  # type: ignore[method-assign]
+    reviewer.reply = reply
     return review.check(reviewer.case())
 
 

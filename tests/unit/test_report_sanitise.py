@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.report.sanitise import block, code, inert, line, log_text, subject, visible
+from runner.report.sanitise import block, code, inert, line, log_text, subject
+from runner.text import visible
 
 NASTY = (
     st.text()

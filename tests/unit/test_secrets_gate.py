@@ -100,6 +100,7 @@ HARMLESS = (
     "aws_id = 'AK" + "IAIOSFODNN7EXAMPLE'",
     "https://user:password@localhost/db",
     "author = 'J. R. R. Tolkien 1892'",
+    "def verify(envelope: bytes, key: Ed25519PublicKey) -> Json:",
     "primary_key = models.AutoField(primary_key=True)",
     "keyword1 = value2; key_event = pygame.K_a",
     "-----BEGIN " + "PRIVATE KEY----- is how such a file starts",

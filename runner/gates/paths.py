@@ -1,0 +1,127 @@
+"""Gate `paths`: the change stays out of protected places and inside the ones it was given."""
+
+from __future__ import annotations
+
+from runner.gates import globs
+from runner.ports import Case
+from runner.records.gate import Finding, GateReport
+from runner.records.patch import Change
+from runner.records.paths import decode_path
+
+NAME = "paths"
+GITLINK = "160000"
+
+PROTECTED = (
+    # git's own files, and .github, .gitlab, .gitea, .gitleaks.toml, ...
+    "**/.git*/",
+    # instructions and configuration of coding agents
+    "**/.codex/",
+    "**/.agents/",
+    "**/.claude/",
+    "**/.cursor/",
+    "**/.cursorrules",
+    "**/.mcp.json",
+    "**/AGENTS.md",
+    "**/AGENTS.override.md",
+    "**/CLAUDE.md",
+    "**/CLAUDE.local.md",
+    "**/GEMINI.md",
+    # what CI runs when a branch is pushed, before any person has looked
+    ".appveyor.yml",
+    ".buildkite/",
+    ".circleci/",
+    ".cirrus.star",
+    ".cirrus.yml",
+    ".drone.jsonnet",
+    ".drone.star",
+    ".drone.yml",
+    ".forgejo/",
+    ".semaphore/",
+    ".teamcity/",
+    ".travis.yml",
+    ".woodpecker*/",
+    "**/Jenkinsfile*",
+    "**/action.yaml",
+    "**/action.yml",
+    "**/azure-pipelines*.yaml",
+    "**/azure-pipelines*.yml",
+    "**/cloudbuild.yaml",
+    "**/cloudbuild.yml",
+    "appveyor.yml",
+    "bitbucket-pipelines.yml",
+    "buildspec.yml",
+    "codemagic.yaml",
+    "renovate.json*",
+    ".renovaterc*",
+    # who has to approve
+    "**/CODEOWNERS",
+    # policy of this runner
+    "**/.codex-runner*/",
+    # what runs on a developer's machine by opening, entering or committing
+    "**/.devcontainer/",
+    "**/.envrc",
+    "**/.husky/",
+    "**/.idea/",
+    "**/.lefthook*/",
+    "**/.mise*.toml",
+    "**/.npmrc",
+    "**/.pre-commit-config.yaml",
+    "**/.pre-commit-hooks.yaml",
+    "**/.pypirc",
+    "**/.vscode/",
+    "**/.yarnrc*",
+    "**/lefthook*.yml",
+    "**/mise.toml",
+    "**/pip.conf",
+    # what tells secret scanners to look away
+    "**/.betterleaks*",
+    "**/.kingfisher*",
+    "**/.secretlint*",
+    "**/.secrets.baseline",
+    "**/.trufflehog*",
+)
+"""Globs no run may touch unless the operator's policy says otherwise; matched folded."""
+
+
+def check(case: Case) -> GateReport:
+    """Every entry of the patch, deletions included; a rename has two."""
+    protected = [globs.parse(pattern) for pattern in case.plan.protected]
+    allowed = [globs.parse(pattern) for pattern in case.plan.paths]
+    found = [
+        finding
+        for change in case.patch.changes
+        if (finding := _judge(change, protected, allowed)) is not None
+    ]
+    count = len(case.patch.changes)
+    return GateReport(
+        gate=NAME,
+        verdict="refused" if found else "passed",
+        summary=f"{len(found)} of {count} paths refused" if found else f"{count} paths",
+        findings=tuple(found),
+    )
+
+
+def _judge(
+    change: Change, protected: list[globs.Glob], allowed: list[globs.Glob]
+) -> Finding | None:
+    path = decode_path(change.path)
+    for glob in protected:
+        if glob.matches_folded(path):
+            return _finding(change, "protected", f"is protected by the rule {glob.pattern}")
+    if GITLINK in (change.old_mode, change.new_mode):
+        return _finding(change, "submodule", "is a submodule: its content cannot be judged")
+    if allowed and not any(glob.matches(path) for glob in allowed):
+        patterns = ", ".join(glob.pattern for glob in allowed)
+        return _finding(change, "outside", f"is outside of what the task allows: {patterns}")
+    return None
+
+
+def _finding(change: Change, rule: str, why: str) -> Finding:
+    return Finding(
+        gate=NAME,
+        code=f"{NAME}.{rule}",
+        path=change.path,
+        why=f"{change.path} ({change.status}) {why}",
+        remedy="leave this path as it is at the base commit",
+        retryable=True,
+    )

@@ -1,0 +1,125 @@
+"""Ways to read the same bytes: as they are, without NULs, with literals joined, decoded.
+
+Every view is valid UTF-8 and knows which line of the source its bytes came from. All work is
+linear, and what decoding may produce is capped.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator
+
+DECODED_BYTES = 8 * 1024 * 1024
+"""What the decoded runs of one view may sum up to."""
+DEPTH = 2
+RUN_BYTES = 12
+"""Shorter decoded runs hold no credential."""
+
+_JOINT = re.compile(
+    rb"[\"'`][ \t]*+(?:[+.&|\\][ \t]*+)?(?:\r?\n[ \t]*+)?(?:[+.&|][ \t]*+)?[fbruFBRU]{0,2}[\"'`]"
+    rb"|\\\r?\n[ \t]*+"
+)
+_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}+(?:\r?\n[ \t]{0,16}[A-Za-z0-9+/_-]++)*+={0,2}")
+_HEX = re.compile(rb"(?:[0-9a-fA-F]{2}){12,}+")
+_ESCAPED = re.compile(rb"(?:(?:%|\\x|\\u00|&#x)[0-9a-fA-F]{2};?){6,}+")
+_NEWLINE = re.compile(rb"\n")
+_BLANK = re.compile(rb"\s+")
+_ESCAPE_SIGN = re.compile(rb"%|\\x|\\u00|&#x|;")
+
+
+class View:
+    """One reading. `starts[i]` is an offset here that lies on line `lines[i]` of the source."""
+
+    def __init__(self, kind: str, text: bytes, starts: array[int], lines: array[int]) -> None:
+        self.kind = kind
+        self.text = text
+        self._starts = starts
+        self._lines = lines
+        self._newlines = array("I", (match.start() for match in _NEWLINE.finditer(text)))
+
+    def line(self, offset: int) -> int:
+        """The line of the source, from 1."""
+        at = bisect_right(self._starts, offset) - 1
+        passed = bisect_left(self._newlines, offset) - bisect_left(self._newlines, self._starts[at])
+        return self._lines[at] + passed
+
+
+def views(data: bytes) -> Iterator[View]:
+    """The plain view first; the others only where they differ from it."""
+    plain = _view("plain", data)
+    yield plain
+    bare = _view("bare", data.replace(b"\0", b"")) if b"\0" in data else None
+    if bare is not None:
+        yield bare
+    joined = _joined(plain)
+    if joined is not None:
+        yield joined
+    for source in (plain, bare):
+        decoded = source
+        for _ in range(DEPTH):
+            decoded = None if decoded is None else _decoded(decoded)
+            if decoded is not None:
+                yield decoded
+
+
+def _view(kind: str, data: bytes) -> View:
+    """A leading byte order mark would make a scanner guess another encoding."""
+    text = data.decode(errors="replace").lstrip("\ufeff").encode()
+    return View(kind, text, array("I", (0,)), array("I", (1,)))
+
+
+def _joined(source: View) -> View | None:
+    """Adjacent string literals and continued lines as one."""
+    text = bytearray()
+    starts, lines = array("I", (0,)), array("I", (1,))
+    end = 0
+    for match in _JOINT.finditer(source.text):
+        text += source.text[end : match.start()]
+        end = match.end()
+        starts.append(len(text))
+        lines.append(source.line(end))
+    if end == 0:
+        return None
+    text += source.text[end:]
+    return View("joined", bytes(text), starts, lines)
+
+
+def _decoded(source: View) -> View | None:
+    """Everything in `source` that decodes to printable text, one run after the other."""
+    text = bytearray()
+    starts, lines = array("I"), array("I")
+    for pattern, decode in _DECODERS:
+        for match in pattern.finditer(source.text):
+            run = decode(match[0])
+            if _is_text(run) and len(text) + len(run) < DECODED_BYTES:
+                starts.append(len(text))
+                lines.append(source.line(match.start()))
+                text += run + b"\n"
+    return View("decoded", bytes(text), starts, lines) if text else None
+
+
+def _is_text(run: bytes) -> bool:
+    if len(run) < RUN_BYTES or not run.isascii():
+        return False
+    return run.translate(None, b"\r\n\t").decode().isprintable()
+
+
+def _base64(run: bytes) -> bytes:
+    body = _BLANK.sub(b"", run).rstrip(b"=").replace(b"-", b"+").replace(b"_", b"/")
+    body = body[: len(body) - (len(body) % 4 == 1)]
+    return base64.b64decode(body + b"=" * (-len(body) % 4)).replace(b"\0", b"")
+
+
+def _escaped(run: bytes) -> bytes:
+    return binascii.unhexlify(_ESCAPE_SIGN.sub(b"", run))
+
+
+_DECODERS: tuple[tuple[re.Pattern[bytes], Callable[[bytes], bytes]], ...] = (
+    (_BASE64, _base64),
+    (_HEX, binascii.unhexlify),
+    (_ESCAPED, _escaped),
+)

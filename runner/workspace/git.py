@@ -1,0 +1,140 @@
+"""The fenced door to git: no configuration, hook, filter or prompt of anybody is reached by it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from runner.errors import InfraError
+from runner.process import Completed, clean_env, kill_group, run, stream
+
+DEADLINE_S = 300
+MAX_OUTPUT_BYTES = 256 * 1024 * 1024
+
+FENCE = {
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_LITERAL_PATHSPECS": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_PROTOCOL_FROM_USER": "0",
+    "GIT_ALLOW_PROTOCOL": "",  # nothing; a push says which one it needs
+}
+
+
+def fenced(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The whole environment of a git process."""
+    return clean_env({**FENCE, **(extra or {})})
+
+
+def settings(values: Mapping[str, str]) -> dict[str, str]:
+    """Configuration of one command, as environment: it wins over files and is not in argv."""
+    env = {"GIT_CONFIG_COUNT": str(len(values))}
+    for number, (key, value) in enumerate(values.items()):
+        env[f"GIT_CONFIG_KEY_{number}"] = key
+        env[f"GIT_CONFIG_VALUE_{number}"] = value
+    return env
+
+
+@dataclass(frozen=True, slots=True)
+class Git:
+    """Commands on one git directory. `env` is added to the fence."""
+
+    directory: Path
+    env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def within(self, **env: str | Path) -> Git:
+        """The same directory with more environment, e.g. `GIT_INDEX_FILE`."""
+        return Git(self.directory, {**self.env, **{key: str(val) for key, val in env.items()}})
+
+    def ask(
+        self,
+        *args: str | bytes,
+        stdin: bytes = b"",
+        timeout_s: float = DEADLINE_S,
+        max_bytes: int = MAX_OUTPUT_BYTES,
+    ) -> Completed:
+        """Run a command that may fail."""
+        return run(
+            ["git", *args],
+            stdin=stdin,
+            env=self._environment(),
+            timeout_s=timeout_s,
+            max_bytes=max_bytes,
+        )
+
+    def run(
+        self, *args: str | bytes, stdin: bytes = b"", max_bytes: int = MAX_OUTPUT_BYTES
+    ) -> bytes:
+        """Standard output of a command that must succeed.
+
+        Raises:
+            InfraError: it failed.
+        """
+        done = self.ask(*args, stdin=stdin, max_bytes=max_bytes)
+        if done.code:
+            raise _failed(args[0], done)
+        return done.stdout
+
+    def records(self, *args: str | bytes, each: Callable[[bytes], bool]) -> bool:
+        """Hand on NUL-ended records while `each` returns True; False = it wanted no more.
+
+        Raises:
+            InfraError: the command failed or took too long.
+        """
+        reader = _Records(each)
+        errors: list[bytes] = []
+        deadline = time.monotonic() + DEADLINE_S
+        child = stream(
+            ["git", *args],
+            stdin=b"",
+            env=self._environment(),
+            cwd="/",
+            on_stdout=reader.feed,
+            on_stderr=errors.append,
+            stop=lambda: reader.full or time.monotonic() > deadline,
+            ladder=((kill_group, 5.0),),
+        )
+        if reader.full:
+            return False
+        if child.code:
+            last = b"".join(errors) or f"ended with {child.code}".encode()
+            raise _failed(args[0], Completed(child.code, b"", last))
+        return True
+
+    def _environment(self) -> dict[str, str]:
+        return fenced({"GIT_DIR": str(self.directory), **self.env})
+
+
+@dataclass(slots=True)
+class _Records:
+    each: Callable[[bytes], bool]
+    rest: bytes = b""
+    full: bool = False
+
+    def feed(self, chunk: bytes) -> None:
+        if self.full:
+            return
+        *whole, self.rest = (self.rest + chunk).split(b"\0")
+        for record in whole:
+            if not self.each(record):
+                self.full = True
+                return
+
+
+def _failed(command: str | bytes, done: Completed) -> InfraError:
+    name = command.decode() if isinstance(command, bytes) else command
+    return InfraError(
+        f"git {name} failed: {plain(done.error())}", "check the repository with `git fsck`"
+    )
+
+
+def plain(text: str) -> str:
+    """Foreign text for a message: printable ASCII, one line, at most 300 characters."""
+    return "".join(char if " " <= char <= "~" else "?" for char in text)[:300]

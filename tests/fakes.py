@@ -1,0 +1,145 @@
+"""A case for the gates, built from real bytes: two trees in, one patch over a small blob store."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from runner.errors import RunnerError
+from runner.ports import Case, TestRun
+from runner.records.agent import AgentResult
+from runner.records.base import Oid
+from runner.records.patch import Change, Patch
+from runner.records.paths import encode_path
+from runner.records.sandbox import Exit
+from runner.records.scan import Sample, Scanned
+from runner.records.task import Limits
+from runner.records.usage import Usage
+from tests.fake_world import BASE, COMMIT, TREE, make_plan
+
+Mode = Literal["100644", "100755", "120000", "160000"]
+
+
+@dataclass(frozen=True)
+class File:
+    data: bytes
+    mode: Mode = "100644"
+
+
+Tree = Mapping[str, bytes | File]
+"""Path to content; foreign bytes of a path as `os.fsdecode` gives them."""
+
+
+def oid(data: bytes) -> Oid:
+    return Oid(hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest())
+
+
+@dataclass
+class CaseBuilder:
+    """`CaseBuilder({"a": b"old"}, {"a": b"new"}).case()`; what is asked is kept in `asked`."""
+
+    old: Tree = field(default_factory=dict)
+    new: Tree = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    held: tuple[bytes, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    protected: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    test: str | None = "true"
+    model: str = "author"
+    reviewer_model: str = "reviewer"
+    diff: bytes = b"diff --git a/a b/a\n"
+    test_run: TestRun = field(default_factory=lambda: TestRun(exit=ended(0), tail=""))
+    review: AgentResult | RunnerError | None = None
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    def case(self) -> Case:
+        blobs: dict[Oid, bytes] = {}
+        old, new = _files(self.old), _files(self.new)
+        changes = tuple(
+            _change(path, old.get(path), new.get(path), blobs)
+            for path in sorted({*old, *new})
+            if old.get(path) != new.get(path)
+        )
+        plan = make_plan().model_copy(
+            update={
+                "limits": self.limits,
+                "protected": self.protected,
+                "paths": self.paths,
+                "test": self.test,
+                "model": self.model,
+                "reviewer_model": self.reviewer_model,
+            }
+        )
+        return Case(
+            plan=plan,
+            patch=Patch(
+                base_commit=BASE, base_tree=Oid("d" * 40), tree=TREE, commit=COMMIT, changes=changes
+            ),
+            blob=blobs.__getitem__,
+            diff=lambda: self.diff,
+            texts=self.texts,
+            held=self.held,
+            test=self._test,
+            review=self._review,
+        )
+
+    def _test(self, command: str) -> TestRun:
+        self.asked.append(("test", command))
+        return self.test_run
+
+    def _review(self, prompt: str, schema: Mapping[str, object]) -> AgentResult:
+        self.asked.append(("review", prompt))
+        if isinstance(self.review, RunnerError):
+            raise self.review
+        assert self.review is not None
+        return self.review
+
+
+def nothing_found(sample: Sample) -> Scanned:
+    """A scanner for tests of other gates."""
+    return Scanned(())
+
+
+def ended(code: int | None, **more: object) -> Exit:
+    return Exit.model_validate({"code": code, "duration_ms": 10, **more})
+
+
+def answered(message: str, *, ok: bool = True, **more: object) -> AgentResult:
+    return AgentResult(
+        ok=ok, message=message, usage=Usage(requests=1), exit=ended(0 if ok else 1, **more)
+    )
+
+
+def _files(tree: Tree) -> dict[bytes, File]:
+    return {
+        path.encode(errors="surrogateescape"): file if isinstance(file, File) else File(file)
+        for path, file in tree.items()
+    }
+
+
+def _lines(file: File | None) -> list[bytes]:
+    return file.data.removesuffix(b"\n").split(b"\n") if file and file.data else []
+
+
+def _change(path: bytes, old: File | None, new: File | None, blobs: dict[Oid, bytes]) -> Change:
+    for file in (old, new):
+        if file is not None and file.mode != "160000":
+            blobs[oid(file.data)] = file.data
+    binary = any(b"\0" in file.data for file in (old, new) if file is not None)
+    before = _lines(old)
+    after = _lines(new)
+    return Change(
+        path=encode_path(path),
+        status="added" if old is None else "deleted" if new is None else "modified",
+        old_mode=old.mode if old else "000000",
+        new_mode=new.mode if new else "000000",
+        old_oid=oid(old.data) if old else None,
+        new_oid=oid(new.data) if new else None,
+        added=0 if binary else sum(line not in before for line in after),
+        deleted=0 if binary else sum(line not in after for line in before),
+        binary=binary,
+        size_bytes=len(new.data) if new else 0,
+    )

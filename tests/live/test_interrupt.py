@@ -1,0 +1,135 @@
+"""^C, SIGTERM and SIGKILL at every stage: nothing goes on, nothing is left, a receipt tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from signal import SIGINT, SIGKILL, SIGTERM
+from threading import Event
+
+import pytest
+
+from runner.demo.model import Patch, Say, ScriptedModel, Shell, Stall, verdict
+from tests.live.world import FIX, Ended, World, both_engines, docker_things, processes, wait_until
+
+pytestmark = pytest.mark.live
+MEND = next(step for step in FIX if isinstance(step, Patch))
+GENEROUS_S = 10
+"""The goal is 2 s; this machine may be busy with other tests."""
+
+
+@pytest.fixture
+def nap(request: pytest.FixtureRequest) -> Iterator[str]:
+    """An argument of `sleep` that no other process has."""
+    nap = f"600.{abs(hash(request.node.nodeid)) % 10**9}"
+    yield nap
+    assert not processes(nap)
+
+
+def check_interrupted(world: World, ended: Ended, seconds: float) -> None:
+    assert ended.code == 130, ended
+    assert ended.error == ("interrupted", "run the command again; the run's folder is kept")
+    assert ended.report.conclusion == "interrupted"
+    world.check_signed(ended)
+    world.check_tidy()
+    assert not world.branches() and not world.requests()
+    assert seconds < GENEROUS_S
+
+
+@both_engines
+@pytest.mark.parametrize("number", [SIGINT, SIGTERM])
+def test_while_the_agent_works(world: World, nap: str, number: int) -> None:
+    steps = (MEND, Shell(f"trap '' INT TERM; sleep {nap}; sleep {nap}"))
+    with ScriptedModel(steps) as model, world.started(model) as run:
+        wait_until(lambda: processes(nap), "the agent's command")
+        run.signal(number)
+        ended = run.end()
+    check_interrupted(world, ended, run.seconds)
+    assert ended.report.agent and ended.report.agent.exit.stopped == "interrupted"
+    assert b"middle" in (ended.path / "patch").read_bytes(), "what there was is kept"
+
+
+@both_engines
+def test_while_the_tests_run(world: World, nap: str) -> None:
+    world.ask(test=f"sleep {nap}")
+    with ScriptedModel(FIX) as model, world.started(model) as run:
+        run.heard("gate secrets")
+        wait_until(lambda: processes(nap), "the tests")
+        run.signal(SIGINT)
+        ended = run.end()
+    check_interrupted(world, ended, run.seconds)
+
+
+@both_engines
+def test_while_the_reviewer_thinks(world: World) -> None:
+    thinking, released = Event(), Event()
+
+    def review(prompt: str) -> str:
+        thinking.set()
+        released.wait(60)
+        return verdict(prompt)
+
+    with ScriptedModel(FIX, review=review) as model, world.started(model) as run:
+        assert thinking.wait(60)
+        run.signal(SIGINT)
+        ended = run.end()
+        released.set()
+    check_interrupted(world, ended, run.seconds)
+
+
+@pytest.mark.parametrize("phase", ["prepare", "agent", "ingest", "gates", "gate size"])
+def test_between(world: World, phase: str) -> None:
+    with ScriptedModel(FIX) as model, world.started(model) as run:
+        run.heard(phase)
+        run.signal(SIGINT)
+        ended = run.end()
+    check_interrupted(world, ended, run.seconds)
+
+
+def test_while_it_publishes(world: World) -> None:
+    """All of it or nothing: a branch has its request, or is taken back."""
+    hook = world.sample.remote / "hooks" / "post-receive"
+    hook.write_text("#!/bin/sh\nsleep 1\n")
+    hook.chmod(0o755)
+    with ScriptedModel(FIX) as model, world.started(model) as run:
+        run.heard("publish")
+        wait_until(world.branches, "the push")
+        run.signal(SIGINT)
+        ended = run.end()
+    check_interrupted(world, ended, run.seconds)
+
+
+@both_engines
+def test_twice(world: World, nap: str) -> None:
+    steps = (Shell(f"trap '' INT TERM; sleep {nap}; sleep {nap}"),)
+    with ScriptedModel(steps) as model, world.started(model) as run:
+        wait_until(lambda: processes(nap), "the agent's command")
+        run.signal(SIGINT)
+        run.signal(SIGINT)
+        ended = run.end()
+    check_interrupted(world, ended, run.seconds)
+
+
+def test_while_upstream_is_silent(world: World) -> None:
+    with ScriptedModel([Stall("headers")]) as model, world.started(model) as run:
+        wait_until(lambda: model.requests, "a request")
+        run.signal(SIGINT)
+        ended = run.end()
+    check_interrupted(world, ended, run.seconds)
+
+
+@both_engines
+def test_killed(world: World, nap: str) -> None:
+    """Nothing of the run goes on for long, and the next run cleans up after it."""
+    with ScriptedModel([Shell(f"sleep {nap}")]) as model, world.started(model) as run:
+        wait_until(lambda: processes(nap), "the agent's command")
+        run.signal(SIGKILL)
+        ended = run.end()
+    assert ended.folder and ended.folder.condition() == "abandoned"
+    if world.engine == "docker":
+        assert docker_things((ended.folder,))
+        assert world.cli("run", "--dry-run", world.task).code == 0
+        assert not docker_things((ended.folder,))
+    wait_until(lambda: not processes(nap), "the sandbox to die")
+    assert "abandoned" in world.cli("list").text()
+    assert world.run(steps=(MEND, Say("Done."))).code == 0
+    assert not [path for path in (world.state / "live").iterdir() if path.name != ".guard"]
