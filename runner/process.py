@@ -172,7 +172,7 @@ def stream(
     stop: Callable[[], bool],
     ladder: Sequence[tuple[Signal, float]],
     pass_fds: Sequence[int] = (),
-    on_start: Callable[[int], None] = lambda pid: None,
+    on_start: Callable[[int], None] = lambda _: None,
 ) -> Streamed:
     """Run a child, hand its output on as it comes, and end it when `stop()` says so.
 

@@ -17,8 +17,10 @@ _STACKED_MARKS = 4
 """Combining marks on one letter that are left alone; more paint over other lines."""
 
 
-def visible(text: str) -> str:
+def visible(text: str, *, keep_tabs: bool = False) -> str:
     r"""Controls, bidi and zero-width characters -> `\x1b`, `\u202e`; `\n` stays. Idempotent."""
+    if keep_tabs:
+        return "\t".join(map(visible, text.split("\t")))
     text = text.replace("\r\n", "\n").replace("\t", "    ")
     if text.isascii() and text.replace("\n", "").isprintable():
         return text

@@ -196,6 +196,9 @@ def _forge(plan: Plan, settings: Settings) -> Forge | None:
         case "github":
             from runner.forge.github import GithubForge
 
-            return GithubForge(plan.remote, lambda: load_key(settings.github_token).secret.decode())
+            def token() -> str:
+                return load_key(settings.github_token).secret.decode()
+
+            return GithubForge(plan.remote, token)
         case _:
             return LocalForge(plan.remote)

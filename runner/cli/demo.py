@@ -1,4 +1,4 @@
-"""`codex-runner demo`: a whole run, for real, on a sample repository; only the model is scripted."""
+"""`codex-runner demo`: a whole run on a sample repository; only the model is scripted."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KEY_VARIABLE = "DEMO_MODEL_KEY"
 @click.option(
     "--directory",
     type=click.Path(path_type=Path),
-    help="Where to make it; new or empty.  [default: a new directory under the system's temporary one]",
+    help="Where to make it; new or empty.  [default: a new temporary directory]",
 )
 @json_option
 def command(scenario: str, engine: str, directory: Path | None, as_json: bool) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from runner.gates import globs
 from runner.ports import Case
 from runner.records.gate import Finding, GateReport
@@ -83,10 +85,22 @@ PROTECTED = (
 """Globs no run may touch unless the operator's policy says otherwise; matched folded."""
 
 
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Where one layer of the policy lets changes be; a path must be inside of every layer's."""
+
+    who: str
+    patterns: tuple[globs.Glob, ...]
+
+
 def check(case: Case) -> GateReport:
     """Every entry of the patch, deletions included; a rename has two."""
     protected = [globs.parse(pattern) for pattern in case.plan.protected]
-    allowed = [globs.parse(pattern) for pattern in case.plan.paths]
+    allowed = [
+        Allowed(who, tuple(globs.parse(pattern) for pattern in patterns))
+        for who, patterns in (("task", case.plan.paths), ("repository", case.plan.repo_paths))
+        if patterns
+    ]
     found = [
         finding
         for change in case.patch.changes
@@ -101,18 +115,18 @@ def check(case: Case) -> GateReport:
     )
 
 
-def _judge(
-    change: Change, protected: list[globs.Glob], allowed: list[globs.Glob]
-) -> Finding | None:
+def _judge(change: Change, protected: list[globs.Glob], allowed: list[Allowed]) -> Finding | None:
     path = decode_path(change.path)
     for glob in protected:
         if glob.matches_folded(path):
             return _finding(change, "protected", f"is protected by the rule {glob.pattern}")
     if GITLINK in (change.old_mode, change.new_mode):
         return _finding(change, "submodule", "is a submodule: its content cannot be judged")
-    if allowed and not any(glob.matches(path) for glob in allowed):
-        patterns = ", ".join(glob.pattern for glob in allowed)
-        return _finding(change, "outside", f"is outside of what the task allows: {patterns}")
+    for layer in allowed:
+        if not any(glob.matches(path) for glob in layer.patterns):
+            patterns = ", ".join(glob.pattern for glob in layer.patterns)
+            why = f"is outside of what the {layer.who} allows: {patterns}"
+            return _finding(change, "outside", why)
     return None
 
 

@@ -12,11 +12,12 @@ import hashlib
 import secrets
 
 from runner.errors import BudgetError
-from runner.gates import text, verdict
+from runner.gates import verdict
 from runner.ports import Case
 from runner.records.agent import AgentResult
 from runner.records.gate import Finding, GateReport
 from runner.records.patch import Change
+from runner.text import line, visible
 
 NAME = "review"
 DIFF_CHARS = 400_000
@@ -46,7 +47,7 @@ def check(case: Case) -> GateReport:
     plan = case.plan
     if plan.reviewer_model.strip().casefold() == plan.model.strip().casefold():
         return _refused("same-model", f"author and reviewer are both {plan.model}", {}, False)
-    shown = text.visible_bytes(_without_binaries(case.diff()))
+    shown = _readable(_without_binaries(case.diff()))
     if len(shown) > DIFF_CHARS:
         why = f"the diff has {len(shown)} characters; a reviewer is shown {DIFF_CHARS} at most"
         return _refused("too-large", why, {}, True)
@@ -69,7 +70,7 @@ def _judge(case: Case, result: AgentResult, nonce: str, evidence: dict[str, str]
     if result.exit.stopped is not None:
         return _refused("late", f"the reviewer was stopped: {result.exit.stopped}", evidence, False)
     if not result.ok:
-        why = f"the reviewer's session failed: {text.line(result.reason)}"
+        why = f"the reviewer's session failed: {line(result.reason)}"
         return _refused("failed", why, evidence, False)
     if not result.message.strip():
         return _refused("empty", "the reviewer said nothing", evidence, False)
@@ -84,7 +85,7 @@ def _judge(case: Case, result: AgentResult, nonce: str, evidence: dict[str, str]
 
 
 def _decided(answer: verdict.Answer, evidence: dict[str, str]) -> GateReport:
-    summary = text.line(answer.summary) or "no summary"
+    summary = line(answer.summary) or "no summary"
     high = any(remark.severity == "high" for remark in answer.findings)
     if answer.verdict == "approve" and high:
         return _refused("invalid", "the reviewer approved with high findings", evidence, False)
@@ -109,7 +110,7 @@ def _prompt(case: Case, shown: str, nonce: str) -> str:
         f"nonce: {nonce}",
         f"tree: {case.patch.tree}",
         "",
-        _fence("TASK", nonce, text.visible(f"{task.title}\n\n{task.prompt}")),
+        _fence("TASK", nonce, visible(f"{task.title}\n\n{task.prompt}")),
         _fence("BINARY FILES, NOT SHOWN", nonce, "\n".join(binaries)) if binaries else "",
         _fence("DIFF", nonce, shown),
     )
@@ -131,14 +132,14 @@ def _without_binaries(diff: bytes) -> bytes:
     """
     kept: list[bytes] = []
     skipping = False
-    for line in diff.split(b"\n"):
-        if line.startswith(b"diff --git "):
+    for row in diff.split(b"\n"):
+        if row.startswith(b"diff --git "):
             skipping = False
-        elif line == b"GIT binary patch":
+        elif row == b"GIT binary patch":
             skipping = True
             kept.append(b"(binary)")
         if not skipping:
-            kept.append(line)
+            kept.append(row)
     return b"\n".join(kept)
 
 
@@ -146,9 +147,9 @@ def _remark(remark: verdict.Remark, rejected: bool) -> Finding:
     return Finding(
         gate=NAME,
         code=f"{NAME}.{'rejected' if rejected else 'remark'}",
-        path=text.line(remark.path) or None,
+        path=line(remark.path) or None,
         line=remark.line,
-        why=f"{remark.severity}: {text.line(remark.why, verdict.TEXT_CHARS)}",
+        why=f"{remark.severity}: {line(remark.why, verdict.TEXT_CHARS)}",
         remedy="mend what the reviewer names" if rejected else "consider it when you merge",
         retryable=rejected,
     )
@@ -171,3 +172,8 @@ def _refused(code: str, why: str, evidence: dict[str, str], retryable: bool) -> 
 
 def _sha256(value: str) -> str:
     return hashlib.sha256(value.encode(errors="surrogatepass")).hexdigest()
+
+
+def _readable(diff: bytes) -> str:
+    r"""Nothing hidden from the reviewer: what is not UTF-8 is written `\xff`, tabs stay tabs."""
+    return visible(diff.decode(errors="backslashreplace"), keep_tabs=True)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 
-from runner.gates import text
 from runner.ports import Case, TestRun
 from runner.records.gate import Finding, GateReport
+from runner.text import line, tail, visible
 
 NAME = "tests"
 WHY_CHARS = 4000
@@ -31,7 +31,7 @@ def check(case: Case) -> GateReport:
     return GateReport(
         gate=NAME,
         verdict="refused" if refusal else "passed",
-        summary=f"{text.line(command, 120)}: {_ending(run)} after {seconds:.1f} s",
+        summary=f"{line(command, 120)}: {_ending(run)} after {seconds:.1f} s",
         findings=((refusal,) if refusal else ()) + changed,
         evidence={
             "command": command,
@@ -71,7 +71,7 @@ def _finding(rule: str, why: str, run: TestRun) -> Finding:
     return Finding(
         gate=NAME,
         code=f"{NAME}.{rule}",
-        why=f"{why}; the end of the output:\n{text.tail(text.visible(run.tail), WHY_CHARS)}",
+        why=f"{why}; the end of the output:\n{tail(visible(run.tail), WHY_CHARS)}",
         remedy="make the test command succeed without weakening the tests",
         retryable=True,
     )

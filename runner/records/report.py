@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+
 from pydantic import Field
 
 from runner.errors import Conclusion
@@ -12,6 +13,7 @@ from runner.records.gate import GateReport
 from runner.records.patch import Patch
 from runner.records.plan import Plan
 from runner.records.usage import Usage
+
 
 class Publication(Record):
     """What left the machine."""

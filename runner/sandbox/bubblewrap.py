@@ -19,10 +19,9 @@ from runner.sandbox import bubblewrap_spec, cgroups, mounts
 from runner.sandbox.bubblewrap_spec import MIB, System
 from runner.sandbox.bubblewrap_tree import HOST_UID, Tree, controllers, unenforced
 from runner.sandbox.codex_package import INSTALL, CodexPackage
-from runner.sandbox.docker_stream import STDERR, Heard
+from runner.sandbox.heard import STDERR, STDOUT, Heard
 from runner.sandbox.seccomp import bpf_program
 
-STDOUT = 1
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 """What shells and `setpriv` say of a command they cannot start."""
 

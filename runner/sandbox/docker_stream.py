@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from runner.errors import InfraError
 from runner.ports import Watch
 from runner.records.sandbox import StopReason, Walls
-from runner.sandbox.heard import STDERR, Heard
-
-__all__ = ["STDERR", "Conversation", "Frames", "Heard", "converse"]
+from runner.sandbox.heard import Heard
 
 MIB = 1024 * 1024
 CHUNK_BYTES = 65536

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from runner.lifetime import start_ticks
 from runner.records.base import RunId
 from runner.records.sandbox import Role
 
@@ -22,7 +23,7 @@ def labels(run: RunId, role: Role, life_s: float) -> dict[str, str]:
         LABEL: "1",
         f"{LABEL}.run": run,
         f"{LABEL}.role": role,
-        OWNER: f"{_scope()}/{os.getpid()}:{_start_ticks(os.getpid())}",
+        OWNER: f"{_scope()}/{os.getpid()}:{start_ticks(os.getpid())}",
         DEADLINE: str(int(time.time() + life_s)),
     }
 
@@ -39,22 +40,14 @@ def abandoned(found: Mapping[str, str]) -> bool:
     pid, _, ticks = process.partition(":")
     if scope != _scope():
         return False
-    try:
-        return _start_ticks(int(pid)) != ticks
-    except FileNotFoundError:
-        return not _hidden(int(pid))
+    began = start_ticks(int(pid))
+    return not _hidden(int(pid)) if began is None else began != ticks
 
 
 def _scope() -> str:
     """This boot and this pid namespace."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     return f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}"
-
-
-def _start_ticks(pid: int) -> str:
-    """Field 22 of /proc/PID/stat; field 2, the command, may hold blanks and parentheses."""
-    stat = Path(f"/proc/{pid}/stat").read_bytes()
-    return stat.rpartition(b")")[2].split()[19].decode()
 
 
 def _hidden(pid: int) -> bool:

@@ -149,12 +149,11 @@ class Snapshots:
         self.git.run("pack-objects", *flags, str(new / PACKS / "pack"), stdin=objects.encode())
 
     def _ancestor(self, commit: Oid, uid: int) -> Snapshot | None:
-        """The newest snapshot to build on."""
+        """The ancestor used last, to build on; none when its stack is as high as they get."""
         for snapshot in sorted(self._all(uid), key=_used_at, reverse=True):
-            if len(snapshot.lowers) < MAX_LAYERS:
-                asked = self.git.ask("merge-base", "--is-ancestor", snapshot.card.commit, commit)
-                if asked.code == 0:
-                    return snapshot
+            older = snapshot.card.commit
+            if not self.git.ask("merge-base", "--is-ancestor", older, commit).code:
+                return snapshot if len(snapshot.lowers) < MAX_LAYERS else None
         return None
 
     def _all(self, uid: int) -> Iterator[Snapshot]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import InfraError
-from runner.records.sandbox import WORK, Bind, Scratch, StopReason
+from runner.records.sandbox import WORK, Bind, StopReason
 from runner.sandbox import relay
 from tests.contracts.conftest import HOME, Heard, Probe
 from tests.unit.test_relay import echo, serving

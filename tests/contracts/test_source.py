@@ -233,7 +233,6 @@ def test_a_later_commit_is_a_layer_on_its_ancestor(
             assert len(overlay.lowers) == number + 1
             assert overlays.execute(overlay, ["git", "status", "--porcelain"]) == ""
             assert source.ingest(overlay, "nothing\n").empty
-    opened()  # a second user of the newest one
     checkout.commit({"one": "more"})
     with opened().workspace(overlays, "ninth") as overlay:
         assert len(overlay.lowers) == 8

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from runner.gates import globs, paths
@@ -101,3 +103,14 @@ def test_submodules_are_refused(side: str) -> None:
     link = {"vendor/lib": File(b"x" * 40, "160000")}
     builder = CaseBuilder(old=link) if side == "old" else CaseBuilder(new=link)
     assert codes(paths.check(builder.case())) == ["paths.submodule"]
+
+
+def test_a_change_must_be_inside_of_the_tasks_and_of_the_repositorys_paths() -> None:
+    case = CaseBuilder(new={"src/a.py": b"1", "src/b.txt": b"1", "docs/c.py": b"1"}).case()
+    plan = case.plan.model_copy(update={"paths": ("src/**",), "repo_paths": ("**/*.py",)})
+    report = paths.check(replace(case, plan=plan))
+    refused = {(finding.path, finding.why.split(":")[0]) for finding in report.findings}
+    assert refused == {
+        ("src/b.txt", "src/b.txt (added) is outside of what the repository allows"),
+        ("docs/c.py", "docs/c.py (added) is outside of what the task allows"),
+    }

@@ -148,7 +148,7 @@ def test_the_prompt_fences_data_and_shows_what_is_hidden() -> None:
     assert nonces[1:] == ["00"]
     assert prompt.index(f"nonce: {nonces[0]}") < prompt.index(f"BEGIN DIFF {nonces[0]}")
     assert prompt.rstrip().endswith(f"-----END DIFF {nonces[0]}-----")
-    assert "\\u{202e}evil\\u{1b}[2J \\xff" in prompt
+    assert "\\u202eevil\\x1b[2J \\xff" in prompt
     assert "added i.png (9 bytes)" in prompt
 
 
