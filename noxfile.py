@@ -8,9 +8,11 @@ to the session: `python3 noxfile.py demo --scenario secret`.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 HERE = Path(__file__).resolve().parent
 BOOTSTRAP = HERE / ".bootstrap"
@@ -23,19 +25,47 @@ def bootstrap() -> Path:
         import nox  # noqa: F401
     except ImportError:
         python = BOOTSTRAP / "bin" / "python"
-        if not (BOOTSTRAP / "complete").exists():
-            print("noxfile: installing nox into .bootstrap/ (once)", file=sys.stderr)
-            subprocess.run([sys.executable, "-m", "venv", "--clear", BOOTSTRAP], check=True)
-            subprocess.run([python, "-m", "pip", "install", "--quiet", NOX], check=True)
-            (BOOTSTRAP / "complete").touch()
+        try:
+            if not (BOOTSTRAP / "complete").exists():
+                print("noxfile: installing nox into .bootstrap/ (once)", file=sys.stderr)
+                BOOTSTRAP.mkdir(exist_ok=True)
+                install(python)
+                (BOOTSTRAP / "complete").touch()
+        except OSError as error:
+            fail(f"cannot write {BOOTSTRAP}: {error.strerror}", "clone to where you may write")
         return python
     return Path(sys.executable)
+
+
+def install(python: Path) -> None:
+    """A virtual environment with nox in it."""
+    for command, remedy in (
+        (
+            [sys.executable, "-m", "venv", "--clear", str(BOOTSTRAP)],
+            "apt-get install python3-venv (Debian, Ubuntu), or a whole Python from python.org",
+        ),
+        (
+            [str(python), "-m", "pip", "install", "--quiet", NOX],
+            "mend the network or pip's index (pip config list), or install nox by yourself",
+        ),
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            said = " ".join(f"{done.stdout} {done.stderr}".split())
+            errors = re.findall(r"(?m)^\w*(?:Error|ERROR): .*", done.stderr)
+            fail(f"{' '.join(command[1:4])}: {(errors or [said])[-1][:200]}", remedy)
+
+
+def fail(problem: str, remedy: str) -> NoReturn:
+    """Two lines, and the exit code of a machine that has to be mended."""
+    print(f"error: {problem}\ntry: {remedy}", file=sys.stderr)
+    sys.exit(3)
 
 
 def as_program() -> None:
     """`python3 noxfile.py SESSION [ARGUMENTS...]`."""
     if sys.version_info < (3, 11):  # noqa: UP036  told in words, not as a syntax error
-        sys.exit("error: codex-runner needs Python >= 3.11\ntry: python3.11 noxfile.py demo")
+        fail("codex-runner needs Python >= 3.11", "python3.11 noxfile.py demo")
     words = sys.argv[1:]
     if words and words[0] in {"-h", "--help"}:
         print(__doc__)

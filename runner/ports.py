@@ -118,6 +118,14 @@ class Source(Protocol):
             InfraError: unreachable, refused, or the ref exists at another commit.
         """
 
+    def require_published(self, remote: str, target: str, token: str | None) -> None:
+        """The remote has the target branch and everything the base is made of.
+
+        Raises:
+            ConfigError: it lacks one of them; what nobody judged would be pushed along.
+            InfraError: it cannot be asked.
+        """
+
     def withdraw(self, commit: Oid, remote: str, ref: str, token: str | None) -> None:
         """Take `ref` back if it is still at `commit`: a request that failed leaves no branch."""
 

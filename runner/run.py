@@ -15,11 +15,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 
-from runner import session
-from runner.errors import InfraError, NothingToDoError, RefusedError, RunnerError
-from runner.ports import Case, Forge, Request, TestRun
+from runner import publish, session
+from runner.errors import NothingToDoError, RefusedError, RunnerError
+from runner.ports import Case, TestRun
 from runner.records.agent import AgentResult
-from runner.records.gate import GateReport
+from runner.records.gate import Finding, GateReport
 from runner.records.patch import Patch
 from runner.records.sandbox import Exit, Overlay
 from runner.told import Told, stopped
@@ -41,16 +41,18 @@ def tell(world: World, told: Told) -> None:
     if patch is None or patch.empty:
         raise NothingToDoError("the agent changed nothing", f"read `codex-runner logs {plan.run}`")
     told.phase("gates")
-    told.gates = _judge(world, told, patch, told.agent)  # claim 4
-    refused = [report.gate for report in told.gates if report.verdict not in CLEARED]
-    if refused:
+    _judge(world, told, patch, told.agent)  # claim 4
+    if not all(report.verdict in CLEARED for report in told.gates):
+        refused = ", ".join(gate.gate for gate in told.gates if gate.verdict == "refused")
         raise RefusedError(
-            f"refused by: {', '.join(refused)}",
-            f"read why with `codex-runner show {plan.run}`; the patch is kept",
+            f"refused by: {refused}",
+            f"read why in {world.folder.path}/report.md; the patch is kept",
         )
+    if (reason := world.halted()) is not None:  # asked for while the last sandbox was ending
+        raise stopped(reason, "the run")
     if world.forge is not None:
         told.phase("publish")
-        _publish(world, world.forge, told, patch, told.agent)  # claim 5
+        publish.publish(world, world.forge, told, patch, told.agent)  # claim 5
 
 
 def _measure(world: World, overlay: Overlay, told: Told, agent: AgentResult) -> None:
@@ -58,8 +60,24 @@ def _measure(world: World, overlay: Overlay, told: Told, agent: AgentResult) -> 
     if not agent.ok:
         with suppress(RunnerError):
             told.patch = _ingest(world, overlay)
-        raise _failure(agent)
-    told.patch = _ingest(world, overlay)
+        raise session.failure(world.plan, agent)
+    try:
+        told.patch = _ingest(world, overlay)
+    except RefusedError as refusal:
+        told.gates = (_refused_tree(refusal),)
+        raise
+
+
+def _refused_tree(refusal: RefusedError) -> GateReport:
+    finding = Finding(
+        gate="ingest",
+        code="ingest.refused",
+        why=refusal.problem,
+        remedy=refusal.remedy,
+        retryable=True,
+    )
+    summary = "the tree cannot be measured"
+    return GateReport(gate="ingest", verdict="refused", summary=summary, findings=(finding,))
 
 
 def _ingest(world: World, overlay: Overlay) -> Patch:
@@ -68,17 +86,11 @@ def _ingest(world: World, overlay: Overlay) -> Patch:
     return patch
 
 
-def _failure(agent: AgentResult) -> RunnerError:
-    if agent.exit.stopped is not None:
-        return stopped(agent.exit.stopped, "the agent")
-    if agent.usage.exhausted is not None:
-        return stopped("budget", f"the agent ({agent.usage.exhausted})")
-    return InfraError(
-        f"codex did not finish its turn: {agent.reason}", "read `codex-runner logs`, run it again"
-    )
+def _judge(world: World, told: Told, patch: Patch, agent: AgentResult) -> None:
+    def hear(report: GateReport) -> None:  # kept one by one: what passed before a ^C has passed
+        told.gates = (*told.gates, report)
+        world.progress.gate(report)
 
-
-def _judge(world: World, told: Told, patch: Patch, agent: AgentResult) -> tuple[GateReport, ...]:
     def test(command: str) -> TestRun:
         with world.source.workspace(world.engine, "tests", patch.tree) as overlay:
             result = world.test(overlay, command)
@@ -96,53 +108,15 @@ def _judge(world: World, told: Told, patch: Patch, agent: AgentResult) -> tuple[
         patch=patch,
         blob=world.source.blob,
         diff=lambda: world.source.diff(patch),
-        texts=_texts(world, patch, agent, ()),
+        texts=publish.texts(world, patch, agent, ()),
         held=world.lender.holds(),
         test=test,
         review=review,
     )
-    return world.judge(case, world.progress.gate)
+    world.judge(case, hear)
 
 
 def _heed(exit: Exit, what: str) -> None:
     """A person's stop ends the run; a gate's own time limit is the gate's to judge."""
     if exit.stopped in {"interrupted", "halted"}:
         raise stopped(exit.stopped, what)
-
-
-def _texts(
-    world: World, patch: Patch, agent: AgentResult, gates: tuple[GateReport, ...]
-) -> dict[str, str]:
-    title, body = world.request_text(world.plan, patch, agent, gates)
-    return {
-        "branch": world.plan.branch,
-        "commit message": world.commit_message(world.plan),
-        "title": title,
-        "body": body,
-    }
-
-
-def _publish(world: World, forge: Forge, told: Told, patch: Patch, agent: AgentResult) -> None:
-    """Push, then open the request; a request that cannot be opened takes its branch back."""
-    plan = world.plan
-    assert plan.remote is not None
-    texts = _texts(world, patch, agent, told.gates)
-    world.outbound(texts)
-    token = forge.token()
-    ref = f"refs/heads/{plan.branch}"
-    world.source.push(patch.commit, plan.remote, ref, token)
-    try:
-        told.publication = forge.open(
-            Request(
-                run=plan.run,
-                title=texts["title"],
-                body=texts["body"],
-                branch=plan.branch,
-                target=plan.target,
-                commit=patch.commit,
-                labels=plan.task.labels,
-            )
-        )
-    except BaseException:
-        world.source.withdraw(patch.commit, plan.remote, ref, token)
-        raise

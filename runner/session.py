@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from runner.errors import InfraError
+from runner.errors import BudgetError, InfraError, RunnerError
 from runner.ports import Session
 from runner.records.agent import AgentResult
+from runner.records.plan import Plan
 from runner.records.sandbox import Overlay, Walls
 from runner.records.task import Limits
 from runner.records.usage import Budget
+from runner.told import stopped
 from runner.world import World
 
 
@@ -21,8 +23,33 @@ def work(world: World, overlay: Overlay) -> AgentResult:
 
 
 def review(world: World, prompt: str, schema: Mapping[str, object]) -> AgentResult:
-    """The reviewer: another model, an empty directory, a schema for its answer."""
-    return _hold(world, "review", world.plan.reviewer_model, prompt, None, schema)
+    """The reviewer: another model, an empty directory, a schema for its answer.
+
+    Raises:
+        InfraError: the model could not be used.
+    """
+    model = world.plan.reviewer_model
+    result = _hold(world, "review", model, prompt, None, schema)
+    if result.fault is not None:
+        raise _unusable(model, result.fault, world.plan.upstream)
+    return result
+
+
+def failure(plan: Plan, agent: AgentResult) -> RunnerError:
+    """Why the author's session was not ok, as the error that ends the run."""
+    stop, exhausted = agent.exit.stopped, agent.usage.exhausted
+    if exhausted is not None and stop in {None, "budget"}:
+        return BudgetError(
+            f"the agent's budget ran out: {exhausted}",
+            "raise that limit, or ask for less in one task",
+        )
+    if stop is not None:
+        return stopped(stop, "the agent")
+    if agent.fault is not None:
+        return _unusable(plan.model, agent.fault, plan.upstream)
+    return InfraError(
+        f"codex did not finish its turn: {agent.reason}", "read `codex-runner logs`, run it again"
+    )
 
 
 def _hold(
@@ -56,12 +83,15 @@ def _hold(
             )
         )
         fault = lease.fault()
-    if fault is not None and not result.ok and result.exit.stopped is None:
-        raise InfraError(
-            f"the model {model} could not be used: {fault}",
-            f"check the key and the provider at {world.plan.upstream}",
-        )
-    return result
+    blamed = fault is not None and not result.ok and result.exit.stopped is None
+    return result.model_copy(update={"fault": fault}) if blamed else result
+
+
+def _unusable(model: str, fault: str, upstream: str) -> InfraError:
+    return InfraError(
+        f"the model {model} could not be used: {fault}",
+        f"check the key and the provider at {upstream}",
+    )
 
 
 def _budget(limits: Limits, wall_s: int) -> Budget:

@@ -38,7 +38,10 @@ def stopped(reason: StopReason, what: str) -> RunnerError:
         case "halted":
             return HaltedError(f"{what} was halted", "see who halted it, then run it again")
         case _:
-            return BudgetError(f"{what} was stopped: {reason} limit", f"raise the {reason} limit")
+            limit = {"wall-clock": "wall_s", "idle": "idle_s", "output": "output_mib"}.get(reason)
+            return BudgetError(
+                f"{what} was stopped: {reason} limit", f"raise {limit or reason} in [limits]"
+            )
 
 
 class Told:
@@ -68,7 +71,6 @@ class Told:
         self.progress.phase(name)
 
     def __enter__(self) -> Self:
-        self.progress.phase("prepare")
         return self
 
     def __exit__(

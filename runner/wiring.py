@@ -80,10 +80,11 @@ def perform(asked: Asked, *, quiet: bool = False) -> tuple[RunReport, RunFolder]
     settings = _settings(asked)
     state = prepare_state(settings.state, asked.repository)
     number = new_run_id()
-    folder = RunFolder.create(state, number, report_markdown)
     with Interrupts() as interrupts, watching(quiet) as progress, ExitStack() as stack:
+        folder = RunFolder.create(state, number, report_markdown)
         told = Told(number, folder, progress)
-        with told:
+        with told, interrupts.heeded():
+            told.phase("prepare")
             parts = _parts(asked, settings, state, number, stack)
             told.plan = parts.plan
             scanner = stack.enter_context(Scanner(state / "scanner"))
@@ -124,6 +125,8 @@ def _parts(
         protected=PROTECTED,
         publish=asked.publish,
     )
+    if plan.remote is not None:  # asked again, with the token, before the push
+        source.require_published(plan.remote, plan.target, None)
     return _Parts(settings, package, engine, source, plan)
 
 

@@ -113,6 +113,9 @@ class FakeSource:
         if self.push_error:
             raise self.push_error
 
+    def require_published(self, remote: str, target: str, token: str | None) -> None:
+        self.log.append(f"look at {target}")
+
     def withdraw(self, commit: Oid, remote: str, ref: str, token: str | None) -> None:
         self.log.append(f"withdraw {ref}")
 
@@ -213,13 +216,18 @@ class FakeProgress:
     def gate(self, report: GateReport) -> None: ...
 
 
-def judge_with(verdict: Verdict) -> Callable[[Case, object], tuple[GateReport, ...]]:
+Hear = Callable[[GateReport], None]
+
+
+def judge_with(verdict: Verdict) -> Callable[[Case, Hear], tuple[GateReport, ...]]:
     """Runs the test and asks the reviewer as real gates would, then answers `verdict`."""
 
-    def judge(case: Case, on_report: object) -> tuple[GateReport, ...]:
+    def judge(case: Case, on_report: Hear) -> tuple[GateReport, ...]:
         case.test("true")
         case.review("prompt", {})
-        return (GateReport(gate="fake", verdict=verdict, summary=""),)
+        report = GateReport(gate="fake", verdict=verdict, summary="")
+        on_report(report)
+        return (report,)
 
     return judge
 
@@ -233,6 +241,7 @@ class Scene:
     test_exit: Exit = field(default_factory=ended)
     outbound: Callable[[Mapping[str, str]], None] = lambda _: None
     publish: bool = True
+    halted: Callable[[], StopReason | None] = lambda: None
 
     def __post_init__(self) -> None:
         self.source = FakeSource(self.log)
@@ -252,7 +261,7 @@ class Scene:
             forge=self.forge if self.publish else None,
             folder=self.folder,
             progress=self.progress,
-            halted=lambda: None,
+            halted=self.halted,
             prompt=lambda plan: plan.task.prompt,
             commit_message=lambda plan: plan.task.title,
             request_text=lambda *_: ("title", "body"),

@@ -98,7 +98,7 @@ class CaseBuilder:
         return self.review
 
 
-def nothing_found(sample: Sample) -> Scanned:
+def nothing_found(sample: Sample, within_s: float) -> Scanned:
     """A scanner for tests of other gates."""
     return Scanned(())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -46,7 +46,7 @@ class BubblewrapOverlay:
             for name, cover in overlay.covers.items()
             for word in ("--ro-bind", str(cover), f"/mnt/{name}")
         ]
-        command = ("--unshare-all", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc")
+        command = ("--unshare-all", *_system(), "--dev", "/dev", "--proc", "/proc")
         over = ("--overlay", str(overlay.upper), str(overlay.work), "/mnt")
         whole = [str(BWRAP), *command, *layers, *over, *covers, "--chdir", "/mnt", "--", *argv]
         done = run(whole, stdin=stdin, env=_git_safe())
@@ -74,7 +74,10 @@ class KernelOverlay(BubblewrapOverlay):
         script = "".join(
             [
                 "set -e; mount -t overlay overlay -o nosuid,redirect_dir=on,$0 /mnt; cd /mnt;",
-                *(f"mount --bind {cover} {name};" for name, cover in overlay.covers.items()),
+                *(
+                    f"mount --bind {cover} {name}; mount -o remount,bind,ro {name};"
+                    for name, cover in overlay.covers.items()
+                ),
                 'exec setpriv --reuid 10001 --regid 10001 --clear-groups "$@"',
             ]
         )
@@ -82,6 +85,18 @@ class KernelOverlay(BubblewrapOverlay):
         done = run(whole, stdin=stdin, env=_git_safe())
         assert done.code == 0, done.stderr.decode()
         return done.stdout.decode()
+
+
+def _system() -> Iterator[str]:
+    """Not all of `/`: other tests mount and unmount there at the same time."""
+    for place in ("/usr", "/bin", "/lib", "/lib64", "/etc"):
+        if os.path.islink(place):
+            yield from ("--symlink", os.readlink(place), place)
+        else:
+            yield from ("--ro-bind-try", place, place)
+    if not PYTHON[0].startswith("/usr/"):
+        for place in {sys.prefix, sys.base_prefix}:
+            yield from ("--ro-bind", place, place)
 
 
 def _git_safe() -> Mapping[str, str]:

@@ -16,6 +16,7 @@ from runner.text import visible
 LINE_BYTES = 2 * 1024 * 1024
 """Codex caps a command's output, the longest thing it prints, at 1 MiB."""
 TEXT_BYTES = 4096
+ID_BYTES = 64
 
 Phase = Literal["started", "updated", "completed"]
 Object = dict[str, object]
@@ -109,8 +110,18 @@ def clean(text: str, limit_bytes: int = TEXT_BYTES) -> str:
 def _plain_text(told: Object) -> str:
     error = told.get("error")
     if isinstance(error, dict):
-        return _text(error.get("message"))
-    return _text(told.get("message")) or _text(told.get("thread_id"))
+        return _reason(_text(error.get("message")))
+    return _reason(_text(told.get("message"))) or _text(told.get("thread_id"))
+
+
+def _reason(text: str) -> str:
+    """Upstream's own words when codex repeats the body of its answer, else `text`."""
+    start = text.find("{")
+    try:
+        error = json.loads(text[start:])["error"] if start >= 0 else {}
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return text
+    return _text(error.get("message")) or text if isinstance(error, dict) else text
 
 
 def _item(item: Object, phase: Phase) -> AgentEvent:
@@ -120,7 +131,11 @@ def _item(item: Object, phase: Phase) -> AgentEvent:
     code = item.get("exit_code")
     known = type(code) is int and -(2**31) <= code < 2**31  # bool is an int as well
     return AgentEvent(
-        kind=kind, phase=phase, text=clean(text), exit_code=cast(int, code) if known else None
+        kind=kind,
+        phase=phase,
+        item=clean(_text(item.get("id")), ID_BYTES),
+        text=clean(text),
+        exit_code=cast(int, code) if known else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Mapping
@@ -62,9 +63,10 @@ def _file(where: str) -> bytes:
         # O_NONBLOCK: opening a pipe must not wait for its writer
         number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise ConfigError(
-            f"key file {path}: {error.strerror}", "name an existing file, not a link"
-        ) from error
+        remedy = "name an existing file, not a link"
+        if error.errno == errno.EACCES:
+            remedy = f"as root: chown {os.geteuid()} {path} && chmod 600 {path}"
+        raise ConfigError(f"key file {path}: {error.strerror}", remedy) from error
     try:
         found = os.fstat(number)
         if not stat.S_ISREG(found.st_mode):

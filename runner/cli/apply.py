@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli.options import json_option, resolve_state, state_option
-from runner.errors import ConfigError, NothingToDoError, RefusedError
+from runner.cli.vouched import require_vouched
+from runner.errors import ConfigError
 
 if TYPE_CHECKING:
     from runner.ledger.folder import RunFolder
@@ -53,23 +54,31 @@ def command(
     top, head = _checkout(directory)
     base = report.patch.base_commit if report.patch else None
     note = "" if head == base else f"; made on {base}, but the checkout is at {head}"
-    for options in (("--check",),) if check else (("--check",), ()):
-        done = _git(top, "apply", "--index", "--whitespace=nowarn", *options, "-", stdin=patch)
-        if done.code:
-            raise _conflict(folder, top, done, note)
+    done = _apply(top, patch, "--check")
+    already = done.code != 0 and _apply(top, patch, "--check", "--reverse").code == 0
+    if not check and not done.code:
+        done = _apply(top, patch)
+    if done.code and not already:
+        raise _conflict(folder, top, done, note)
     if as_json:
         told = {
             "run": folder.run,
             "conclusion": report.conclusion,
             "directory": str(top),
-            "applied": not check,
+            "applied": not check and not already,
+            "already_applied": already,
             "base_matches": head == base,
             "files": [change.path for change in report.patch.changes] if report.patch else [],
         }
         click.echo(to_json(told))
     else:
         verb = "would apply to" if check else "applied to and staged in"
+        verb = "is already applied to" if already else verb
         click.echo(f"{folder.run} ({report.conclusion}): {verb} {top}{note}")
+
+
+def _apply(top: Path, patch: bytes, *options: str) -> Completed:
+    return _git(top, "apply", "--index", "--whitespace=nowarn", *options, "-", stdin=patch)
 
 
 def _verified(folder: RunFolder) -> tuple[RunReport, bytes]:
@@ -79,16 +88,11 @@ def _verified(folder: RunFolder) -> tuple[RunReport, bytes]:
     from runner.ledger.receipt import examine
     from runner.report.saved import read_report
 
-    standing = examine(folder, local_public_key(folder.state))
-    if not standing.good:
-        what = standing.why or f"changed since it was signed: {', '.join(standing.mismatches)}"
-        raise RefusedError(
-            f"the receipt of {folder.run} does not vouch for its patch: {what}",
-            f"look at it with `codex-runner show {folder.run}`; nothing was applied",
-        )
     patch = folder.read(PATCH)
     if not patch:
-        raise NothingToDoError(f"run {folder.run} kept no patch", f"codex-runner show {folder.run}")
+        raise ConfigError(f"run {folder.run} kept no patch", f"codex-runner show {folder.run}")
+    remedy = f"look at it with `codex-runner show {folder.run}`; nothing was applied"
+    require_vouched(folder, examine(folder, local_public_key(folder.state)), remedy)
     return read_report(folder.read(REPORT) or b"", REPORT), patch
 
 

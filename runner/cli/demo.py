@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -65,7 +66,8 @@ def command(scenario: str, engine: str, directory: Path | None, as_json: bool) -
             quiet=as_json,
         )
     refused = tuple(gate.gate for gate in report.gates if gate.verdict == "refused")
-    expected = refused == script.refused_by and (report.exit_code == 0) == (not refused)
+    ending = "refused" if script.refused_by else "published"
+    expected = (report.conclusion, refused) == (ending, script.refused_by)
     if not as_json and report.publication is not None:
         click.echo(f"\n{'-' * 30} the request {'-' * 30}\n")
         click.echo(Path(report.publication.url).read_text())
@@ -73,7 +75,8 @@ def command(scenario: str, engine: str, directory: Path | None, as_json: bool) -
     tell_end(report, folder, as_json=as_json)
     if not as_json:
         _where(home, report.run)
-        _verdict(scenario, script.about, refused, expected=expected)
+        outcome = f"refused by {', '.join(refused)}" if refused else report.conclusion
+        _verdict(f"demo {scenario}: {script.about}", outcome, expected=expected)
     sys.exit(0 if expected else report.exit_code or 1)
 
 
@@ -85,23 +88,30 @@ def _home(directory: Path | None) -> Path:
         from tempfile import mkdtemp
 
         return Path(mkdtemp(prefix="codex-runner-demo-"))
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+    if directory.is_file() or (directory.is_dir() and any(directory.iterdir())):
         raise ConfigError(f"{directory} is not an empty directory", "choose a new one")
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot make {directory}: {error.strerror}", "choose a directory you may write"
+        ) from error
     return directory.absolute()
 
 
 def _where(home: Path, run: str) -> None:
+    state = home / "state"
     click.echo(f"\nrepository  {home / 'tally'}")
     click.echo(f"remote      {home / 'remote.git'}")
     click.echo(f"task        {home / 'task.md'}")
-    click.echo(f"run         {home / 'state' / 'runs' / run}")
-    click.echo(f"more        codex-runner show --state {home / 'state'}   (also: logs, diff)")
+    click.echo(f"run         {state / 'runs' / run}")
+    program = Path(sys.executable).with_name("codex-runner")
+    words = shlex.join([str(program), "show", "--state", str(state)])
+    click.echo(f"more        {words}   (also: logs, diff, apply)")
 
 
-def _verdict(scenario: str, about: str, refused: tuple[str, ...], *, expected: bool) -> None:
-    outcome = f"refused by {', '.join(refused)}" if refused else "published"
+def _verdict(what: str, outcome: str, *, expected: bool) -> None:
     if expected:
-        click.echo(f"\ndemo {scenario}: {about}; {outcome}, as it should be")
+        click.echo(f"\n{what}; {outcome}, as it should be")
     else:
-        click.echo(f"\ndemo {scenario}: {about}; NOT as it should be: {outcome}", err=True)
+        click.echo(f"\n{what}; NOT as it should be: {outcome}", err=True)

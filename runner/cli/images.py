@@ -43,7 +43,7 @@ def build(
         image = images.build_from_packages(tag, mirror, progress)
     else:
         image = images.build_from_registry(tag, base or images.BASE, progress)
-    click.echo(json.dumps(asdict(image)) if as_json else _line(image))
+    click.echo(json.dumps(asdict(image)) if as_json else "  ".join(_columns(image)))
 
 
 @command.command(name="list")
@@ -54,12 +54,14 @@ def listed(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(image) for image in found]))
         return
-    for image in found:
-        click.echo(_line(image))
+    rows = [_columns(image) for image in found]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(f"{text:{wide}}" for text, wide in zip(row, widths, strict=True)))
     if not found:
         click.echo("none; make one: codex-runner images build", err=True)
 
 
-def _line(image: images.Image) -> str:
+def _columns(image: images.Image) -> tuple[str, ...]:
     name = ", ".join(image.tags) or image.id
-    return f"{name}  {image.size_bytes // 1_000_000} MB  {image.version}  from {image.base}"
+    return name, f"{image.size_bytes // 1_000_000} MB", image.version, f"from {image.base}"

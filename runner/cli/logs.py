@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -38,12 +39,39 @@ def command(run: str | None, raw: bool, review: bool, state: Path | None, as_jso
             for chunk in _chunks(file):
                 write_bytes(chunk)
             return
-        for event in _events(file):
-            if as_json:
+        events = _events(file)
+        if as_json:
+            for event in events:
                 click.echo(to_json(event.model_dump(mode="json"), indent=None))
-            elif event.phase != "updated":
-                mark = ">" if event.phase == "started" else " "
-                write_rows([(f"{mark} {told(event, 4096)}", "")], sys.stdout)
+            return
+        for event in _folded(events):
+            mark = ">" if event.phase == "started" else " "
+            shown = _judgement(event) if review else event
+            write_rows([(f"{mark} {told(shown, 4096)}", "")], sys.stdout)
+
+
+def _folded(events: Iterable[AgentEvent]) -> Iterator[AgentEvent]:
+    """What was completed, in order; at the end what was only started."""
+    begun: dict[tuple[str, str], AgentEvent] = {}
+    for event in events:
+        if event.kind in {"thread", "turn"}:
+            continue
+        if event.phase == "completed":
+            begun.pop((event.kind, event.item), None)
+            yield event
+        else:
+            begun[event.kind, event.item] = event.model_copy(update={"phase": "started"})
+    yield from begun.values()
+
+
+def _judgement(event: AgentEvent) -> AgentEvent:
+    """A reviewer's answer as `approve: because`; whatever is no such answer as it is."""
+    try:
+        answer = json.loads(event.text.replace("\\n", "\n"), strict=False)
+        text = f"{answer['verdict']}: {answer['summary']}"
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return event
+    return event.model_copy(update={"text": text})
 
 
 def _events(file: BinaryIO) -> Iterator[AgentEvent]:

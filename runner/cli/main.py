@@ -12,6 +12,7 @@ import click
 
 from runner import __version__
 from runner.errors import InfraError, RunnerError
+from runner.text import line
 
 BUG = 70
 VERBS = MappingProxyType(
@@ -79,8 +80,7 @@ def _status() -> int:
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
     except click.ClickException as wrong:
-        wrong.show()
-        return 2
+        return _usage(wrong)
     except (click.Abort, KeyboardInterrupt):
         return _tell("interrupted", "run the command again", 130)
     except RunnerError as error:
@@ -97,6 +97,16 @@ def _status() -> int:
     except Exception:  # noqa: BLE001  the one place: a bug must leave a code, not a stack alone
         return _bug()
     return 0
+
+
+def _usage(wrong: click.ClickException) -> int:
+    """Two lines; a command without its verb is told of the verbs instead."""
+    if isinstance(wrong, getattr(click.exceptions, "NoArgsIsHelpError", ())):  # click >= 8.2
+        wrong.show()
+        return 2
+    context = wrong.ctx if isinstance(wrong, click.UsageError) else None
+    path = context.command_path if context is not None else "codex-runner"
+    return _tell(line(wrong.format_message()), f"{path} --help", 2)
 
 
 def _bug() -> int:

@@ -8,22 +8,20 @@ from pathlib import Path
 
 import click
 
-STATE = "CODEX_RUNNER_STATE"
-
 state_option = click.option(
     "--state",
     type=click.Path(path_type=Path),
-    help=f"Where runs and keys are kept.  [default: ${STATE}, else the user's state directory]",
+    callback=lambda _context, _option, given: given and given.expanduser().resolve(),
+    help="Where runs and keys are kept.  [default: $CODEX_RUNNER_STATE, else the user's]",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def resolve_state(given: Path | None) -> Path:
     """The state directory `run` would use: the option, the environment, the user's settings."""
-    from runner.policy.settings import load_settings
+    from runner.policy.settings import find_state
 
-    option = {} if given is None else {"state": str(given.expanduser().absolute())}
-    return load_settings(os.environ, option).state
+    return find_state(os.environ, given)
 
 
 def write_bytes(content: bytes) -> None:

@@ -24,11 +24,19 @@ from runner.records.task import Task
 )
 @click.option("--base", help="Revision to start from.  [default: the task's, else HEAD]")
 @click.option("--allow-dirty", is_flag=True, help="Start from HEAD although files are modified.")
-@click.option("--engine", type=click.Choice(["auto", "bubblewrap", "docker"]))
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "bubblewrap", "docker"]),
+    help="The sandbox; auto: docker when it and its image are there, else bubblewrap.",
+)
 @click.option("--model", help="The author.")
 @click.option("--reviewer-model", help="Another model, for the review gate.")
-@click.option("--test", help="Command of the tests gate.")
-@click.option("--forge", type=click.Choice(["auto", "local", "github"]))
+@click.option("--test", help="Command of the tests gate, instead of every other one.")
+@click.option(
+    "--forge",
+    type=click.Choice(["auto", "local", "github"]),
+    help="Where the request is opened; auto: GitHub; local: in a file beside the remote.",
+)
 @click.option(
     "--publish/--no-publish",
     default=True,
@@ -64,7 +72,7 @@ def command(
     from runner import wiring
     from runner.cli.ending import tell_end
 
-    given = {**settings, "state": None if state is None else str(state.absolute())}
+    given = {**settings, "state": None if state is None else str(state)}
     asked = wiring.Asked(
         task=_read(task, prompt),
         repository=repository,

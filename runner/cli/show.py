@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli.options import json_option, resolve_state, state_option
+from runner.cli.vouched import require_vouched
 
 if TYPE_CHECKING:
     from runner.ledger.folder import RunFolder
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 @state_option
 @json_option
 def command(run: str | None, state: Path | None, as_json: bool) -> None:
-    """Tell RUN (an id or its beginning; default: the latest): gates, usage, request, receipt."""
+    """Tell RUN (an id or its beginning; default: the latest): gates, usage, request, receipt.
+
+    Exit code 1 when the receipt does not vouch for what is told.
+    """
     from runner.ledger.folder import REPORT, find
     from runner.ledger.keys import local_public_key
     from runner.ledger.receipt import examine
@@ -49,6 +53,7 @@ def command(run: str | None, state: Path | None, as_json: bool) -> None:
         click.echo(to_json(told))
     else:
         print_report(report, folder.path, _standing(standing))
+    require_vouched(folder, standing, "believe nothing of it; run the task again for a new one")
 
 
 def _unfinished(folder: RunFolder, as_json: bool) -> None:

@@ -6,6 +6,7 @@ https://docs.github.com/en/rest/pulls/pulls (read 2026-11).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -116,6 +117,8 @@ class GithubForge:
     def _connection(self, token: str) -> Github:
         import github
 
+        for name in ("github", "urllib3"):  # PyGithub logs to stderr by itself
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         # A POST is repeated as well: the second of two is answered 422 and the first found again.
         retry = github.GithubRetry(
             total=self.retries, backoff_factor=self.backoff_s, raise_on_status=False,

@@ -1,8 +1,10 @@
 """Own secret detector: credentials that no provider's rule describes. Pure `re` on bytes.
 
-Every quantifier is bounded, so time is linear in the text. Tiers: `certain` for forms that mean
-nothing else (private keys, AWS ids, JWTs), `generic` for a credential's name beside a value that
-looks random, `weak` where a person may well have meant a sample.
+No length is too long to be seen: a quantifier without an upper bound either begins where nothing
+else of its kind can or never gives back what it took, so time stays linear in ordinary text. Values
+are looked at from the outside, never consumed: one may hold the next name and its value.
+Tiers: `certain` for forms that mean nothing else (private keys, AWS ids, JWTs), `generic` for a
+credential's name beside a value that looks random, `weak` where a person may have meant a sample.
 """
 
 from __future__ import annotations
@@ -34,16 +36,17 @@ class Match:
 
 _ASSIGNED = re.compile(
     rb"""(?ix)
-    (?P<name> key (?!word|board|space|frame) | token | secret | passw | passphrase | pwd | passcode
-      | credential | auth (?!or) | access | bearer | webhook | (?<![a-z]) (?:pass|pw) (?![a-z]) )
-    [\w.-]{0,40} (?: \\?["'`\])] ){0,3}
-    (?P<sep> [ \t]{0,20} (?: (?:str|string|text) [ \t]{1,4} (?==) )?
+    (?<![\w.-]) (?= [\w.-]*? (?P<name>
+        key (?!word|board|space|frame) | token | secret | passw | passphrase | pwd | passcode
+      | credential | auth (?!or) | access | bearer | webhook | (?<![a-z]) (?:pass|pw) (?![a-z]) ) )
+    [\w.-]* (?: \\?["'`\])] ){0,3}
+    (?P<sep> [ \t]* (?: (?:str|string|text) [ \t]+ (?==) )?
         (?: [:?|!+]{0,3} => | [:?|+.]{0,3} = {1,3} | :{1,2} | -> | ,
-          | > (?=\s{0,40}[\w+/=.~-]{8,256}\s{0,40}</) )
-        \s{0,40} | [ \t]{1,4} )
+          | > (?=\s*+[\w+/=.~-]{8,}+\s*+</) )
+        \s*+ | [ \t]++ )
     (?: [a-z]{1,2} (?=["'`]) )?
-    (?: (?P<quote> \\?["'`] ) (?P<quoted> [^"'`\\\r\n]{6,512} ) (?P=quote)
-      | (?P<bare> [\w+/=.~!@\#$%^&*?|-]{8,512} ) )
+    (?= (?P<quote> \\?["'`] ) (?P<quoted> [^"'`\\\r\n]{6,}+ ) (?P=quote)
+      | (?P<bare> [\w+/=.~!@\#$%^&*?|-]{8,512}+ ) )
     """
 )
 _PASSWORD = re.compile(rb"(?i)pass|pwd|pw\Z")
@@ -51,7 +54,7 @@ _NAME_BREAK = re.compile(rb"[^\w.\[\]\"'`\\)-]")
 _STRONG_NAME = re.compile(rb"(?i)secret|token|pass|pwd|api[_.-]?key|access[_.-]?key")
 _NO_SECRET_NAME = re.compile(
     rb"(?i)public|foreign|primary|encrypted|vault|key[_-]?(?:id|down|up|press|frame)|client[_-]?id"
-    rb"|accessor|fingerprint|checksum|hash|digest|csrf|credential_?id"
+    rb"|accessor|recv[_-]keys|fingerprint|checksum|hash|digest|csrf|credential_?id"
 )
 NAME_BYTES = 40
 _CERTAIN = (
@@ -62,28 +65,25 @@ _CERTAIN = (
     (
         "private-key",
         re.compile(
-            rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:\s|\\r|\\n|[\"'+,]){1,40}"
-            rb"(?:[A-Za-z-]{2,20}: [^\r\n]{1,100}\s{1,4}){0,4}[A-Za-z0-9+/=]{24}"
+            rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:\s|\\r|\\n|[\"'+,])++"
+            rb"(?:[A-Za-z-]{2,}+: [^\r\n]++\s++)*+[A-Za-z0-9+/=]{24}"
             rb"[A-Za-z0-9+/=\\\s\"'+,]{0,8192}"
         ),
     ),
-    ("jwt", re.compile(rb"(?<![\w-])eyJ[\w-]{14,4096}\.eyJ[\w-]{10,8192}\.[\w-]{20,2048}")),
+    ("jwt", re.compile(rb"(?<![\w-])eyJ[\w-]{14,}+\.eyJ[\w-]{10,}+\.[\w-]{20,}+")),
 )
 _GROUPED = (
-    (
-        "url-password",
-        re.compile(rb"://[^\s:/@\"'<>]{0,80}:(?P<value>[^\s:/@\"'<>]{3,256})@[\w.\[{-]"),
-    ),
+    ("url-password", re.compile(rb"://[^\s:/@\"'<>]*+:(?P<value>[^\s:/@\"'<>]{3,}+)@[\w.\[{-]")),
     (
         "authorization-header",
         re.compile(
-            rb"(?i)authorization[\"']?\]?\s{0,3}[:=,]\s{0,3}[\"'`]?(?:bearer|basic|token|apikey)\s{1,3}"
-            rb"(?P<value>[\w+/=.~-]{12,2048})"
+            rb"(?i)authorization[\"']?\]?\s*+[:=,]\s*+[\"'`]?(?:bearer|basic|token|apikey)\s++"
+            rb"(?P<value>[\w+/=.~-]{12,}+)"
         ),
     ),
     (
         "user-argument",
-        re.compile(rb"\s(?:-u|--user)[ =]{1,2}[\"']?[\w.@-]{1,80}:(?P<value>[^\s\"':]{8,256})"),
+        re.compile(rb"\s(?:-u|--user)[ =]++[\"']?[\w.@-]++:(?P<value>[^\s\"':]{8,}+)"),
     ),
 )
 _PLACEHOLDER = re.compile(

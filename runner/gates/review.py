@@ -17,6 +17,8 @@ from runner.ports import Case
 from runner.records.agent import AgentResult
 from runner.records.gate import Finding, GateReport
 from runner.records.patch import Change
+from runner.records.sandbox import StopReason
+from runner.records.task import Limits, how_to_raise
 from runner.text import line, visible
 
 NAME = "review"
@@ -55,7 +57,7 @@ def check(case: Case) -> GateReport:
     prompt = _prompt(case, shown, nonce)
     result = case.review(prompt, verdict.SCHEMA)
     if result.exit.stopped == "budget" or result.usage.exhausted is not None:
-        raise BudgetError("the reviewer ran out of its budget", "raise `requests` or the tokens")
+        raise _exhausted(result.usage.exhausted or "")
     evidence = {
         "model": plan.reviewer_model,
         "nonce": nonce,
@@ -68,7 +70,7 @@ def check(case: Case) -> GateReport:
 
 def _judge(case: Case, result: AgentResult, nonce: str, evidence: dict[str, str]) -> GateReport:
     if result.exit.stopped is not None:
-        return _refused("late", f"the reviewer was stopped: {result.exit.stopped}", evidence, False)
+        return _late(result.exit.stopped, evidence)
     if not result.ok:
         why = f"the reviewer's session failed: {line(result.reason)}"
         return _refused("failed", why, evidence, False)
@@ -160,13 +162,28 @@ def _finding(code: str, why: str, retryable: bool) -> Finding:
     return Finding(gate=NAME, code=f"{NAME}.{code}", why=why, remedy=remedy, retryable=retryable)
 
 
-def _refused(code: str, why: str, evidence: dict[str, str], retryable: bool) -> GateReport:
+def _exhausted(line: str) -> BudgetError:
+    """`line` as the broker says it: `requests 200`; its wall clock is the reviewer's own."""
+    limit, _, bound = line.partition(" ")
+    limit = {"wall_s": "review_s"}.get(limit, limit)
+    remedy = how_to_raise(limit) if limit in Limits.model_fields else "ask for less in one task"
+    return BudgetError(f"the reviewer was stopped: {limit} {bound} ran out", remedy)
+
+
+def _late(stop: StopReason, evidence: dict[str, str]) -> GateReport:
+    limit = {"wall-clock": "review_s", "idle": "idle_s", "output": "output_mib"}.get(stop)
+    remedy = "" if limit is None else how_to_raise(limit)
+    return _refused("late", f"the reviewer was stopped: {stop}", evidence, False, remedy)
+
+
+def _refused(
+    code: str, why: str, evidence: dict[str, str], retryable: bool, remedy: str = ""
+) -> GateReport:
+    finding = _finding(code, why, retryable)
+    if remedy:
+        finding = finding.model_copy(update={"remedy": remedy})
     return GateReport(
-        gate=NAME,
-        verdict="refused",
-        summary=why,
-        findings=(_finding(code, why, retryable),),
-        evidence=evidence,
+        gate=NAME, verdict="refused", summary=why, findings=(finding,), evidence=evidence
     )
 
 

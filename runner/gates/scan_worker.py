@@ -15,19 +15,21 @@ import json
 import re
 import resource
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from functools import cached_property
 from typing import BinaryIO
 
 from runner.gates import generic
 from runner.gates.unpack import OpaqueError, unpack
-from runner.gates.views import View, views
+from runner.gates.views import DeepError, View, views
 from runner.records.scan import Hit, Sample, Scanned, Tier
 
 MEMORY_BYTES = 3 * 1024 * 1024 * 1024
 CPU_S = 600
 HITS = 100
-"""More hits in one sample say nothing new."""
+"""What is told of each tier and sample. No more than telling ends there: all is looked at."""
 
 SHORT_BYTES = 5
 """A shorter password in a URL is a sample more often than not."""
@@ -74,11 +76,7 @@ def scan(sample: Sample, detect: Detect, key: bytes) -> Scanned:
     2. Every view of it is searched by the provider rules and by the own detector.
     3. A region whose bytes the base has as well was published before: not new.
     """
-    try:
-        members, opaque = unpack(sample.data), False
-    except OpaqueError:
-        members, opaque = [], True
-    all_views = [view for part in (sample.data, *members) for view in views(part)]
+    members, all_views, opaque = _unfold(sample.data)
     new = _new(all_views, sample.base, detect)
     hits = {_hit(view, region, key) for view, region in new}
     if opaque and sample.data != sample.base:
@@ -88,24 +86,60 @@ def scan(sample: Sample, detect: Detect, key: bytes) -> Scanned:
     return Scanned(tuple(ordered), (*members, *decoded))
 
 
+def _unfold(data: bytes) -> tuple[list[bytes], list[View], bool]:
+    """Members, views of everything, and whether something could not be unfolded."""
+    members: list[bytes] = []
+    found: list[View] = []
+    opaque = False
+    try:
+        members = unpack(data)
+    except OpaqueError:
+        opaque = True
+    for part in (data, *members):
+        try:
+            found += views(part)
+        except DeepError:
+            opaque = True
+    return members, found, opaque
+
+
 def _new(all_views: Sequence[View], base: bytes, detect: Detect) -> list[tuple[View, Region]]:
-    old_views: list[View] = []
-    old: set[bytes] = set()
+    """A full tier keeps none of another one from being found."""
+    old = _Old(base, detect)
+    told: Counter[Tier] = Counter()
     new: list[tuple[View, Region]] = []
     for view in all_views:
         for region in _regions(view, detect):
-            if base and not old_views:
-                old_views = list(views(base))
-                old = {
-                    v.text[start:end] for v in old_views for *_, start, end in _regions(v, detect)
-                }
-            text = view.text[region[2] : region[3]]
-            if text in old or any(text in each.text for each in old_views):
-                continue
-            new.append((view, region))
-            if len(new) >= HITS:
-                return new
+            tier, start, end = region[1:]
+            if told[tier] < HITS and view.text[start:end] not in old:
+                told[tier] += 1
+                new.append((view, region))
     return new
+
+
+class _Old:
+    """What the base has; taken apart only when something asks."""
+
+    def __init__(self, base: bytes, detect: Detect) -> None:
+        self._base = base
+        self._detect = detect
+
+    def __contains__(self, text: bytes) -> bool:
+        if not self._base:
+            return False
+        return text in self._regions or any(text in view.text for view in self._views)
+
+    @cached_property
+    def _views(self) -> list[View]:
+        return _unfold(self._base)[1]
+
+    @cached_property
+    def _regions(self) -> set[bytes]:
+        return {
+            view.text[start:end]
+            for view in self._views
+            for *_, start, end in _regions(view, self._detect)
+        }
 
 
 def _regions(view: View, detect: Detect) -> Iterator[Region]:

@@ -17,8 +17,6 @@ from runner.process import Child, clean_env, kill_group, spawn
 from runner.records.scan import Hit, Sample, Scanned
 
 WORKER = (sys.executable, "-I", "-m", "runner.gates.scan_worker")
-TIMEOUT_S = 180.0
-"""For one sample; includes the 3 to 15 s a cold rule cache takes on a loaded machine."""
 REPLY_BYTES = 256 * 1024 * 1024
 KEY_BYTES = 32
 
@@ -30,12 +28,9 @@ class Scanner:
     the key that makes digests of secrets comparable between runs but not guessable by others.
     """
 
-    def __init__(
-        self, state: Path, argv: Sequence[str] = WORKER, timeout_s: float = TIMEOUT_S
-    ) -> None:
+    def __init__(self, state: Path, argv: Sequence[str] = WORKER) -> None:
         self._state = state
         self._argv = tuple(argv)
-        self._timeout_s = timeout_s
         self._child: Child | None = None
 
     def __enter__(self) -> Scanner:
@@ -70,17 +65,18 @@ class Scanner:
         with suppress(BrokenPipeError):  # said by the first scan, with the reason
             _send(self._child, json.dumps(greeting).encode())
 
-    def scan(self, sample: Sample) -> Scanned:
-        """What is in the sample and not in its base.
+    def scan(self, sample: Sample, within_s: float) -> Scanned | None:
+        """What is in the sample and not in its base; None = it took longer than that.
 
         Raises:
-            InfraError: the scanner is not there, died, or took too long. Never an empty answer.
+            InfraError: the scanner is not there or died. Never an empty answer.
         """
         self.start()
         child = self._child
         assert child is not None
         head = json.dumps({"data": len(sample.data)}).encode()
-        watchdog = threading.Timer(self._timeout_s, kill_group, (child.pid,))
+        late = threading.Event()
+        watchdog = threading.Timer(within_s, _end, (child.pid, late))
         watchdog.start()
         try:
             with suppress(BrokenPipeError):  # it died: what it said before is still to be read
@@ -89,6 +85,9 @@ class Scanner:
         finally:
             watchdog.cancel()
             watchdog.join()
+        if late.is_set():
+            self.close()
+            return None
         if reply is None:
             raise self._died()
         return _scanned(reply)
@@ -125,6 +124,11 @@ def _key(path: Path) -> bytes:
             os.link(draft, path)
         draft.unlink()
     return path.read_bytes()
+
+
+def _end(group: int, late: threading.Event) -> None:
+    late.set()
+    kill_group(group)
 
 
 def _send(child: Child, frame: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from runner.ports import Case
 from runner.records.gate import Finding, GateReport
 from runner.records.patch import Change
+from runner.records.task import how_to_raise
 
 NAME = "size"
 LONG_LINE_BYTES = 20_000
@@ -51,7 +52,7 @@ def _over(unit: str, measured: int, limit: int) -> Finding:
         gate=NAME,
         code=f"{NAME}.{unit}",
         why=f"the change has {measured} {unit}; the limit is {limit}",
-        remedy=f"make a smaller change, or have the limit `{unit}` raised where the policy allows",
+        remedy=f"make a smaller change, or {how_to_raise(unit)}",
         retryable=True,
     )
 

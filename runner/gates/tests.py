@@ -9,6 +9,8 @@ import re
 
 from runner.ports import Case, TestRun
 from runner.records.gate import Finding, GateReport
+from runner.records.sandbox import Exit
+from runner.records.task import how_to_raise
 from runner.text import line, tail, visible
 
 NAME = "tests"
@@ -72,9 +74,18 @@ def _finding(rule: str, why: str, run: TestRun) -> Finding:
         gate=NAME,
         code=f"{NAME}.{rule}",
         why=f"{why}; the end of the output:\n{tail(visible(run.tail), WHY_CHARS)}",
-        remedy="make the test command succeed without weakening the tests",
+        remedy=_remedy(run.exit),
         retryable=True,
     )
+
+
+def _remedy(end: Exit) -> str:
+    limit = {"wall-clock": "tests_s", "output": "output_mib"}.get(end.stopped or "")
+    if end.out_of_memory:
+        limit = "memory_mib"
+    if limit is None:
+        return "make the test command succeed without weakening the tests"
+    return f"make the tests need less, or {how_to_raise(limit)}"
 
 
 def _changed(path: str) -> Finding:

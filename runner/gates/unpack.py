@@ -36,11 +36,14 @@ def unpack(data: bytes) -> list[bytes]:
     room = UNPACKED_BYTES
     layer = [data]
     for _ in range(DEPTH):
-        layer = [inner for outer in layer for inner in _members(outer, room)]
-        room -= sum(map(len, layer))
+        outers, layer = layer, []
+        for outer in outers:
+            members = _members(outer, room)
+            room -= sum(map(len, members))
+            layer += members
+            if room < 0 or len(found) + len(layer) > MEMBERS:
+                raise OpaqueError
         found += layer
-        if room < 0 or len(found) > MEMBERS:
-            raise OpaqueError
     if any(_is_packed(member) for member in layer):
         raise OpaqueError
     return found

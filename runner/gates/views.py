@@ -1,7 +1,7 @@
 """Ways to read the same bytes: as they are, without NULs, with literals joined, decoded.
 
 Every view is valid UTF-8 and knows which line of the source its bytes came from. All work is
-linear, and what decoding may produce is capped.
+linear, nothing is left out: what decodes is decoded until nothing does.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ import binascii
 import re
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 
-DECODED_BYTES = 8 * 1024 * 1024
-"""What the decoded runs of one view may sum up to."""
-DEPTH = 2
+DEPTH = 8
+"""Nobody means well who encodes more often than that."""
 RUN_BYTES = 12
-"""Shorter decoded runs hold no credential."""
+"""Shorter decoded texts hold no credential."""
 
 _JOINT = re.compile(
     rb"[\"'`][ \t]*+(?:[+.&|\\][ \t]*+)?(?:\r?\n[ \t]*+)?(?:[+.&|][ \t]*+)?[fbruFBRU]{0,2}[\"'`]"
     rb"|\\\r?\n[ \t]*+"
 )
-_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}+(?:\r?\n[ \t]{0,16}[A-Za-z0-9+/_-]++)*+={0,2}")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}+(?:\r?\n[ \t]*+[A-Za-z0-9+/_-]++)*+={0,2}")
 _HEX = re.compile(rb"(?:[0-9a-fA-F]{2}){12,}+")
 _ESCAPED = re.compile(rb"(?:(?:%|\\x|\\u00|&#x)[0-9a-fA-F]{2};?){6,}+")
+_TEXT = re.compile(rb"[\t\r\n -~]{%d,}+" % RUN_BYTES)
 _NEWLINE = re.compile(rb"\n")
 _BLANK = re.compile(rb"\s+")
 _ESCAPE_SIGN = re.compile(rb"%|\\x|\\u00|&#x|;")
@@ -48,22 +48,31 @@ class View:
         return self._lines[at] + passed
 
 
-def views(data: bytes) -> Iterator[View]:
-    """The plain view first; the others only where they differ from it."""
-    plain = _view("plain", data)
-    yield plain
-    bare = _view("bare", data.replace(b"\0", b"")) if b"\0" in data else None
-    if bare is not None:
-        yield bare
-    joined = _joined(plain)
-    if joined is not None:
-        yield joined
-    for source in (plain, bare):
-        decoded = source
-        for _ in range(DEPTH):
-            decoded = None if decoded is None else _decoded(decoded)
-            if decoded is not None:
-                yield decoded
+class DeepError(Exception):
+    """Encoded more than `DEPTH` times."""
+
+
+def views(data: bytes) -> list[View]:
+    """The plain view first; the others only where they differ from it.
+
+    Raises:
+        DeepError: something is left that would decode.
+    """
+    found = [_view("plain", data)]
+    if b"\0" in data:
+        found.append(_view("bare", data.replace(b"\0", b"")))
+    level = found = [*found, *_all_joined(found)]
+    for _ in range(DEPTH):
+        level = [view for source in level if (view := _decoded(source)) is not None]
+        level = [*level, *_all_joined(level)]
+        found = [*found, *level]
+    if any(_decoded(view) is not None for view in level):
+        raise DeepError
+    return found
+
+
+def _all_joined(sources: Iterable[View]) -> list[View]:
+    return [view for source in sources if (view := _joined(source)) is not None]
 
 
 def _view(kind: str, data: bytes) -> View:
@@ -89,23 +98,16 @@ def _joined(source: View) -> View | None:
 
 
 def _decoded(source: View) -> View | None:
-    """Everything in `source` that decodes to printable text, one run after the other."""
+    """Every text in what decodes in `source`, one after the other."""
     text = bytearray()
     starts, lines = array("I"), array("I")
     for pattern, decode in _DECODERS:
         for match in pattern.finditer(source.text):
-            run = decode(match[0])
-            if _is_text(run) and len(text) + len(run) < DECODED_BYTES:
+            for run in _TEXT.findall(decode(match[0])):
                 starts.append(len(text))
                 lines.append(source.line(match.start()))
                 text += run + b"\n"
     return View("decoded", bytes(text), starts, lines) if text else None
-
-
-def _is_text(run: bytes) -> bool:
-    if len(run) < RUN_BYTES or not run.isascii():
-        return False
-    return run.translate(None, b"\r\n\t").decode().isprintable()
 
 
 def _base64(run: bytes) -> bytes:

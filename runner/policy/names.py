@@ -6,6 +6,7 @@ No message contains the value: some values are secrets typed into the wrong plac
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from collections.abc import Callable
 from decimal import Decimal
@@ -97,7 +98,9 @@ def glob(value: str) -> str:
 def command(value: str) -> str:
     """A shell command, maybe of several lines."""
     if not value.strip():
-        raise MisfitError("is empty", "give a command, or false to waive the tests gate")
+        raise MisfitError(
+            "is empty", "give a command; test = false in the task goes without the tests gate"
+        )
     if not all(char.isprintable() or char in "\n\t" for char in value):
         raise MisfitError("contains control or invisible characters", "remove them")
     if len(value) > MAX_COMMAND:
@@ -151,6 +154,14 @@ def absolute(value: str) -> Path:
     path = Path(value)
     if not path.is_absolute() or not value.isprintable() or ".." in path.parts:
         raise MisfitError("is not an absolute path", "begin it with / and use no ..")
+    return path
+
+
+def directory(value: str) -> Path:
+    """An absolute path of a directory that exists."""
+    path = absolute(value)
+    if not os.path.isdir(path):  # unlike Path.is_dir, false when it may not even be looked at
+        raise MisfitError("is not a directory", "name one that exists and can be read")
     return path
 
 

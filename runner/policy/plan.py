@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from runner import __version__
@@ -23,6 +23,7 @@ from runner.records.task import Limits, Task
 
 PREFIX = "codex/"
 MAX_SLUG = 40
+REPOSITORY = "the repository's policy"
 
 
 def make_plan(
@@ -42,9 +43,8 @@ def make_plan(
     Raises:
         ConfigError: no target, no test command, one model for both roles, no place to publish.
     """
-    limits = settings.limits
-    for layer in (repo.limits, task.limits):
-        limits = tighten(limits, layer)
+    limits, cut = _limits(task, settings, repo)
+    test = _test(task, settings, repo)
     model, reviewer = _models(task, settings)
     remote, forge = _destination(settings, base, publish)
     target = _target(task, base)
@@ -61,13 +61,14 @@ def make_plan(
         branch=_branch(task.title, run, target),
         model=model,
         reviewer_model=reviewer,
-        test=_test(task, settings, repo),
+        test=test,
         protected=tuple(sorted({*protected, *repo.protected})),
         paths=task.paths,
         repo_paths=repo.paths,
         upstream=settings.upstream,
         remote=remote,
         forge=forge,
+        notes=(*cut, *_unused_tests(test, task, settings, repo)),
     )
 
 
@@ -80,6 +81,21 @@ def new_run_id(now: datetime | None = None) -> RunId:
 def tighten(limits: Limits, layer: Mapping[str, int]) -> Limits:
     """The stricter of both, field by field; a layer can only lower."""
     return limits.tightened(Limits.model_validate({**limits.model_dump(), **layer}))
+
+
+def _limits(task: Task, settings: Settings, repo: RepoPolicy) -> tuple[Limits, list[str]]:
+    """What holds, and a note for every limit that was asked for and cut."""
+    limits = settings.limits
+    notes: list[str] = []
+    for who, layer in ((REPOSITORY, repo.limits), ("the task", task.limits)):
+        for name, asked in layer.items():
+            bound = getattr(limits, name)
+            if asked > bound:
+                ceiling = bound == getattr(settings.limits, name)
+                by = "the ceiling, [limits] in config.toml" if ceiling else REPOSITORY
+                notes.append(f"limits.{name}: {who} asks for {asked}, cut to {bound} by {by}")
+        limits = tighten(limits, layer)
+    return limits, notes
 
 
 def _models(task: Task, settings: Settings) -> tuple[str, str]:
@@ -138,9 +154,18 @@ def _test(task: Task, settings: Settings, repo: RepoPolicy) -> str | None:
     if task.test is None and repo.test is None:
         raise ConfigError(
             f"{task.source}: no test command, neither in the task nor in .codex-runner.toml",
-            'add test = "..." to one of them, or test = false to go without the tests gate',
+            'give --test "...", or add test = "..." to one of them (test = false: no tests gate)',
         )
     return None
+
+
+def _unused_tests(
+    test: str | None, task: Task, settings: Settings, repo: RepoPolicy
+) -> Iterator[str]:
+    winner = REPOSITORY if settings.test is None else settings.source_of("test")
+    for who, asked in (("the task", task.test), (REPOSITORY, repo.test)):
+        if isinstance(asked, str) and asked != test:
+            yield f"test: the command of {who} is not used; {winner} decides"
 
 
 def _destination(

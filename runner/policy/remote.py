@@ -15,12 +15,18 @@ _SCP = re.compile(r"(?:[A-Za-z0-9][\w.-]*@)?(?P<host>[A-Za-z0-9][A-Za-z0-9.-]*):
 def choose_forge(
     remote: str, wish: Literal["auto", "local", "github"], github_url: str
 ) -> ForgeName:
-    """`git@github.com:o/r.git` -> github, `/srv/r.git` or `file:///srv/r.git` -> local.
+    """`git@github.com:o/r.git` -> github; `/srv/r.git` -> local, but only when wished for: the
+    address stands in the repository's own configuration, which its author may have written.
 
     Raises:
         ConfigError: no forge fits the remote, or not the one wished for.
     """
     found = _forge_of(remote, github_url)
+    if found == "local" and wish == "auto":
+        raise ConfigError(
+            f"forge auto: the remote {remote!a} is a directory, and its hooks run as you",
+            "give --forge local if you trust it, or --no-publish",
+        )
     if found is None or wish not in ("auto", found):
         raise ConfigError(
             f"forge {wish}: no request can be opened for the remote {remote!a}",

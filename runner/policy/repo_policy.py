@@ -52,6 +52,6 @@ def parse_repo_policy(data: bytes, source: str) -> RepoPolicy:
     return RepoPolicy(
         test=table.command("test", names.command),
         limits=MappingProxyType(table.limits()),
-        paths=table.strings("paths", names.glob),
+        paths=table.allowed("paths", names.glob),
         protected=table.strings("protected", names.glob),
     )

@@ -25,6 +25,7 @@ from runner.records.task import Limits
 from runner.records.usage import Price
 
 PREFIX = "CODEX_RUNNER_"
+STATE_VARIABLE = f"{PREFIX}STATE"
 SERVER_VARIABLE = "GITHUB_SERVER_URL"
 """Set by GitHub Actions; weaker than every setting of our own."""
 APP = "codex-runner"
@@ -46,7 +47,7 @@ _CHECKS: Checks = {
     "github_token": names.credential,
     "test": names.command,
     "state": names.absolute,
-    "rootfs": names.absolute,
+    "rootfs": names.directory,
 }
 _TABLES = frozenset({"limits", "prices"})
 
@@ -112,6 +113,19 @@ def load_settings(
         values[name] = _checked(name, value, source)
         origin[name] = source
     return Settings.model_validate({**values, "origin": origin})
+
+
+def find_state(environ: Mapping[str, str], option: Path | None = None) -> Path:
+    """The state directory alone: the user's file is read only when nothing else names one.
+
+    Raises:
+        ConfigError: as `load_settings`.
+    """
+    given = {"--state": str(option or ""), STATE_VARIABLE: environ.get(STATE_VARIABLE, "")}
+    for source, value in given.items():
+        if value:
+            return Path(str(_checked("state", value, source)))
+    return load_settings(environ).state
 
 
 def _read(path: Path) -> Table | None:

@@ -75,7 +75,7 @@ def _task(table: Table, body: str, sha256: Sha256) -> Task:
         sha256=sha256,
         base=table.string("base", names.branch),
         target=table.string("target", names.target_branch),
-        paths=table.strings("paths", names.glob),
+        paths=table.allowed("paths", names.glob),
         limits=table.limits(),
         model=table.string("model", names.model),
         reviewer_model=table.string("reviewer_model", names.model),

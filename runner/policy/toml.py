@@ -74,6 +74,12 @@ class Table:
             return None
         return self._checked(key, self._typed(key, self.values[key], str), check)
 
+    def allowed(self, key: str, check: Callable[[str], T]) -> tuple[T, ...]:
+        """As `strings`; empty = everything, so it is not written as an empty array."""
+        if self.values.get(key) == []:
+            raise self.fail(key, "an empty list allows nothing", "leave it out to allow every path")
+        return self.strings(key, check)
+
     def strings(self, key: str, check: Callable[[str], T]) -> tuple[T, ...]:
         """An array of checked strings, empty when absent."""
         items = self._typed(key, self.values.get(key, []), list)
@@ -85,6 +91,8 @@ class Table:
         """A checked string or `false`, None when absent."""
         if self.values.get(key) is False:
             return False
+        if self.values.get(key) is True:
+            raise self.fail(key, "true is no command", "write a command in quotes, or false")
         return self.string(key, check)
 
     def table(self, key: str) -> Table:

@@ -30,6 +30,8 @@ class AgentEvent(Record):
 
     kind: EventKind
     phase: Literal["started", "updated", "completed"]
+    item: str = ""
+    """Codex's name for what has started, changed and completed; capped at 64 bytes."""
     text: str = ""
     """Command, message, error or changed paths; capped at 4 KiB, control characters escaped."""
     exit_code: int | None = None
@@ -42,6 +44,8 @@ class AgentResult(Record):
     """rc 0, exactly one completed turn, no failed turn, and the broker served >= 1 request."""
     reason: str = ""
     """Why not ok, in one line."""
+    fault: str | None = None
+    """The broker's word that the model could not be used; None = that was not the reason."""
     message: str = ""
     """The last message, as the broker saw it leave upstream; capped at 64 KiB."""
     turns: int = 0

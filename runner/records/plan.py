@@ -42,3 +42,5 @@ class Plan(Record):
     remote: str | None
     """Where the branch is pushed, without credentials; None = no remote (`--no-publish`)."""
     forge: ForgeName | None
+    notes: tuple[str, ...] = ()
+    """What a layer asked for and did not get, one line each."""

@@ -44,6 +44,11 @@ class Limits(Record):
         return Limits(**{name: min(mine, theirs) for (name, mine), (_, theirs) in pairs})
 
 
+def how_to_raise(limit: str) -> str:
+    """The remedy when a limit, named as in `Limits`, was too low."""
+    return f"raise {limit} under [limits] in the task (the ceiling is [limits] in config.toml)"
+
+
 class Task(Record):
     """One task file, parsed once; its digest names it from then on."""
 

@@ -21,14 +21,22 @@ BODY_BYTES = 60_000
 _REPORT_BYTES = 500_000
 """GitHub takes 1 MiB of job summary."""
 _AGENT_BYTES = 16_000
+_OUTPUT_BYTES = 6_000
 _FINDINGS = 10
 _PATHS = 50
 
 
 def request_text(
-    plan: Plan, patch: Patch, agent: AgentResult, gates: tuple[GateReport, ...]
+    plan: Plan,
+    patch: Patch,
+    agent: AgentResult,
+    gates: tuple[GateReport, ...],
+    review: Usage | None = None,
 ) -> tuple[str, str]:
-    """Title and body of the request; `gates` is empty while they still judge this text."""
+    """Title and body of the request; `gates` is empty while they still judge this text.
+
+    `review` is what the reviewer used, None before it was asked.
+    """
     rows = (
         "Made by a coding agent in a sandbox, judged by the host. Nothing below was written by the"
         " agent except the last section.",
@@ -36,6 +44,7 @@ def request_text(
         *_gates(gates),
         *_run(plan, agent),
         *_change(plan, patch),
+        *_spent(agent, review),
         *_findings(gates),
         *_paths(patch),
         _words(agent.message or "(it said nothing)"),
@@ -74,7 +83,7 @@ def report_markdown(report: RunReport) -> str:
         rows += _run(plan, agent)
     if plan is not None and report.patch is not None:
         rows += _change(plan, report.patch)
-    rows += _spent(report)
+    rows += _spent(agent, report.review_usage)
     rows += _findings(report.gates)
     rows += _paths(report.patch) if report.patch is not None else ()
     rows.append(_words(agent.message) if agent is not None and agent.message else "")
@@ -114,18 +123,30 @@ def _findings(gates: tuple[GateReport, ...]) -> Iterator[str]:
         return
     yield from ("### Findings", "")
     for gate in gates:
-        yield from map(_finding, gate.findings[:_FINDINGS])
+        for finding in gate.findings[:_FINDINGS]:
+            yield from _finding(finding)
         if len(gate.findings) > _FINDINGS:
             yield f"- {gate.gate}: {len(gate.findings) - _FINDINGS} more"
     yield ""
 
 
-def _finding(finding: Finding) -> str:
-    where = finding.path or ""
-    if where and finding.line is not None:
-        where += f":{finding.line}"
+def _finding(finding: Finding) -> Iterator[str]:
+    """Where and why on one line; what a program printed keeps its lines below it."""
+    where, why, output = parted(finding)
     at = f" at {code(where)}" if where else ""
-    return f"- {code(finding.code)}{at}: {code(finding.why, 300)}; try: {code(finding.remedy, 300)}"
+    yield f"- {code(finding.code)}{at}: {code(why, 300)}; try: {code(finding.remedy, 300)}"
+    if output:
+        yield f"\n{block(output, _OUTPUT_BYTES)}\n"
+
+
+def parted(finding: Finding) -> tuple[str, str, str]:
+    """Place (`path:line`), reason without it, and the lines of output behind the reason."""
+    path = finding.path or ""
+    where = path if not path or finding.line is None else f"{path}:{finding.line}"
+    why, _, output = finding.why.partition("\n")
+    for said in filter(None, (where, path)):
+        why = why.removeprefix(f"{said}: ").removeprefix(f"{said} ")
+    return where, why, output
 
 
 def _run(plan: Plan, agent: AgentResult | None) -> Iterator[str]:
@@ -142,6 +163,8 @@ def _run(plan: Plan, agent: AgentResult | None) -> Iterator[str]:
         missing = ", ".join(map(code, agent.exit.unenforced)) or "nothing"
         rows.append(("not enforced here", missing))
     yield from _table(("fact", "value"), rows)
+    if plan.notes:
+        yield from (*(f"- note: {code(note, 300)}" for note in plan.notes), "")
 
 
 def _inner(agent: AgentResult | None) -> str:
@@ -180,9 +203,9 @@ def _paths(patch: Patch) -> Iterator[str]:
     yield ""
 
 
-def _spent(report: RunReport) -> Iterator[str]:
-    agent = report.agent.usage if report.agent else None
-    told = [(who, u) for who, u in (("agent", agent), ("review", report.review_usage)) if u]
+def _spent(agent: AgentResult | None, review: Usage | None) -> Iterator[str]:
+    author = agent.usage if agent else None
+    told = [(who, u) for who, u in (("author", author), ("reviewer", review)) if u]
     if not told:
         return
     yield from ("### Spent", "")
@@ -196,9 +219,9 @@ def _spent(report: RunReport) -> Iterator[str]:
 
 
 def cost(usage: Usage) -> str:
-    """`$0.0123`, or that the price is not known."""
+    """`$0.0123`, or `unknown` when the price of the model is."""
     micros = usage.cost_usd_micros
-    return "price unknown" if micros is None else f"${micros / 1_000_000:.4f}"
+    return "unknown" if micros is None else f"${micros / 1_000_000:.4f}"
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:

@@ -64,8 +64,10 @@ class PlainProgress(SilentProgress):
         self._began = clock()
         self._event_at = self._usage_at = float("-inf")
         self._unsaid = 0
+        self._who = ""
 
     def phase(self, name: str) -> None:
+        self._who, self._usage_at = who(name), float("-inf")
         self._say(f"{name} ...")
 
     def event(self, event: AgentEvent) -> None:
@@ -81,7 +83,7 @@ class PlainProgress(SilentProgress):
     def usage(self, usage: Usage) -> None:
         if self._clock() - self._usage_at >= USAGE_EVERY_S:
             self._usage_at = self._clock()
-            self._say(f"  {spent(usage)}")
+            self._say(f"  {self._who}: {spent(usage)}")
 
     def gate(self, report: GateReport) -> None:
         self._say(f"  gate {report.gate}: {report.verdict}, {line(report.summary, 160)}")
@@ -95,14 +97,17 @@ class PlainProgress(SilentProgress):
 
 
 class LiveProgress(SilentProgress):
-    """Two lines that change in place, and a line that stays for each phase and gate."""
+    """Lines that change in place: phase, spenders, last event; one that stays for each phase
+    and gate.
+    """
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         from rich.console import Console
         from rich.live import Live
 
         self._clock, self._began = clock, clock()
-        self._phase, self._turns, self._usage, self._last = "starting", 0, Usage(), ""
+        self._phase, self._turns, self._last = "starting", 0, ""
+        self._spent: dict[str, Usage] = {}
         self._console = Console(file=stream, highlight=False, markup=False, emoji=False)
         self._live = Live(
             get_renderable=self._render, console=self._console, refresh_per_second=4,
@@ -131,7 +136,7 @@ class LiveProgress(SilentProgress):
             self._last = told(event, 400)
 
     def usage(self, usage: Usage) -> None:
-        self._usage = usage
+        self._spent[who(self._phase)] = usage
 
     def gate(self, report: GateReport) -> None:
         text = f"      {report.gate}: {report.verdict}, {line(report.summary)}"
@@ -145,9 +150,10 @@ class LiveProgress(SilentProgress):
         from rich.console import Group
         from rich.text import Text
 
-        facts = f"{self._elapsed()} {self._phase} | turn {self._turns} | {spent(self._usage)}"
+        facts = f"{self._elapsed()} {self._phase} | turn {self._turns}"
+        spenders = [f"      {name}: {spent(usage)}" for name, usage in self._spent.items()]
         return Group(
-            Text(facts, no_wrap=True, overflow="ellipsis"),
+            *(Text(row, no_wrap=True, overflow="ellipsis") for row in (facts, *spenders)),
             Text(f"      {self._last}", style="dim", no_wrap=True, overflow="ellipsis"),
         )
 
@@ -157,11 +163,17 @@ STYLES = {"passed": "green", "refused": "red", "waived": "yellow", "not-run": "d
 
 def told(event: AgentEvent, limit: int) -> str:
     """`command: pytest -q (exit 1)`"""
+    text = f": {line(event.text, limit)}" if event.text else ""
     code = f" (exit {event.exit_code})" if event.exit_code else ""
-    return f"{event.kind}: {line(event.text, limit)}{code}"
+    return f"{event.kind}{text}{code}"
+
+
+def who(phase: str) -> str:
+    """Who uses a model in this phase of a run."""
+    return "reviewer" if phase == "gates" else "author"
 
 
 def spent(usage: Usage) -> str:
-    """`3 requests, 1,200 + 80 tokens, $0.0123`"""
+    """`3 requests, 1,200 + 80 tokens, cost $0.0123`"""
     tokens = f"{usage.input_tokens:,} + {usage.output_tokens:,} tokens"
-    return f"{usage.requests} requests, {tokens}, {cost(usage)}"
+    return f"{usage.requests} requests, {tokens}, cost {cost(usage)}"

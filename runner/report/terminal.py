@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+from runner.records.gate import Finding
 from runner.records.report import RunReport
+from runner.report.markdown import parted
 from runner.report.progress import STYLES, spent
-from runner.report.sanitise import line
+from runner.report.sanitise import line, log_text
 
 Told = tuple[str, str]
 """A line and its style."""
@@ -41,11 +43,15 @@ def report_rows(report: RunReport, folder: Path) -> Iterator[Told]:
         yield f"  task      {line(plan.task.title)}", ""
         yield f"  models    {line(plan.model)}, reviewed by {line(plan.reviewer_model)}", ""
         yield f"  engine    {plan.engine}, codex {line(plan.codex_version)}", ""
+        for note in plan.notes:
+            yield f"  note      {line(note, 300)}", "yellow"
     if report.agent is not None:
-        yield f"  spent     {spent(report.agent.usage)}", ""
-        if report.agent.exit.unenforced:
-            names = line(", ".join(report.agent.exit.unenforced), 400)
-            yield f"  engine could not enforce: {names}", "yellow"
+        yield f"  author    {spent(report.agent.usage)}", ""
+    if report.review_usage is not None:
+        yield f"  reviewer  {spent(report.review_usage)}", ""
+    if report.agent is not None and report.agent.exit.unenforced:
+        names = line(", ".join(report.agent.exit.unenforced), 400)
+        yield f"  engine could not enforce: {names}", "yellow"
     if report.patch is not None:
         added = sum(change.added for change in report.patch.changes)
         deleted = sum(change.deleted for change in report.patch.changes)
@@ -61,17 +67,26 @@ def _gates(report: RunReport) -> Iterator[Told]:
         row = f"  {gate.verdict:9} {gate.gate:{width}}  {line(gate.summary)}"
         yield row, STYLES[gate.verdict]
         for finding in gate.findings[:10]:
-            at = f"{line(finding.path)}: " if finding.path else ""
-            yield f"            {finding.code}: {at}{line(finding.why, 400)}", ""
-            yield f"            try: {line(finding.remedy, 400)}", ""
+            yield from ((f"            {text}", "") for text in _finding(finding))
         if len(gate.findings) > 10:
             yield f"            {len(gate.findings) - 10} more in report.json", ""
+
+
+def _finding(finding: Finding) -> Iterator[str]:
+    where, why, output = parted(finding)
+    at = f"{line(where)}: " if where else ""
+    yield f"{finding.code}: {at}{line(why, 400)}"
+    if output:
+        yield from (f"  {row}" for row in log_text(output.strip("\n"), lines=100).split("\n"))
+    yield f"try: {line(finding.remedy, 400)}"
 
 
 def _ending(report: RunReport) -> Iterator[Told]:
     if report.problem is not None:
         yield f"  problem   {line(report.problem.problem, 1000)}", "red"
         yield f"  try       {line(report.problem.remedy, 1000)}", ""
+    if report.conclusion == "judged":
+        yield f"  next      codex-runner apply {report.run}", "bold"
     if report.publication is not None:
         publication = report.publication
         yield f"  branch    {line(publication.ref)}", ""

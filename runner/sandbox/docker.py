@@ -153,7 +153,8 @@ class DockerEngine:
         """
         found = docker_socket.ask(f"/images/{self.image}/json")
         if found is None:
-            raise InfraError(f"the docker engine has no image {self.image}", BUILD)
+            build = f"run `codex-runner images build --tag {self.image}`"
+            raise InfraError(f"the docker engine has no image {self.image}", build)
         settings = cast("Mapping[str, Any]", found.get("Config") or {})
         extra = [text for text in settings.get("Env") or () if not text.startswith("PATH=")]
         if extra or settings.get("Volumes"):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
+from runner.errors import RefusedError
 from runner.records.base import Oid
 from runner.records.patch import Change, Status
 from runner.records.paths import encode_path
 from runner.workspace.git import Git
-from runner.workspace.trees import missing
+from runner.workspace.trees import read_sizes
 
 DIFF = ("diff-tree", "-r", "--no-renames", "--full-index", "--no-ext-diff", "--no-textconv")
 MAX_DIFF_BYTES = 64 * 1024 * 1024
@@ -33,7 +32,9 @@ def changes(git: Git, old: Oid, new: Oid) -> tuple[Change, ...]:
         elif field:
             added, deleted, path = field.split(b"\t", 2)
             counts[path] = (added, deleted)
-    sizes = _sizes(git, {Oid(columns[3].decode()) for _, columns in raw if _has_content(columns)})
+    sizes = read_sizes(
+        git, {Oid(columns[3].decode()) for _, columns in raw if _has_content(columns)}
+    )
     return tuple(_change(path, columns, counts, sizes) for path, columns in sorted(raw))
 
 
@@ -41,9 +42,20 @@ def diff(git: Git, old: Oid, new: Oid) -> bytes:
     """A patch that `git apply` takes, at most 64 MiB.
 
     Raises:
-        InfraError: it is larger.
+        RefusedError: it is larger.
     """
-    return git.run(*DIFF, "-p", "--binary", old, new, max_bytes=MAX_DIFF_BYTES)
+    found = bytearray()
+
+    def take(chunk: bytes) -> bool:
+        found.extend(chunk)
+        return len(found) <= MAX_DIFF_BYTES
+
+    if not git.chunks(*DIFF, "-p", "--binary", old, new, take=take):
+        raise RefusedError(
+            f"the diff of the change is larger than {MAX_DIFF_BYTES >> 20} MiB",
+            "split the task, or keep large files out of the repository",
+        )
+    return bytes(found)
 
 
 def _change(
@@ -75,19 +87,3 @@ def _oid(text: str) -> Oid | None:
 
 def _has_content(columns: list[bytes]) -> bool:
     return columns[1] != SUBMODULE and bool(columns[3].strip(b"0"))
-
-
-def _sizes(git: Git, oids: set[Oid]) -> dict[Oid, int]:
-    if not oids:
-        return {}
-    text = "\n".join(sorted(oids)).encode() + b"\n"
-    output = git.run("cat-file", "--batch-check", "--buffer", stdin=text)
-    return dict(_parse(output.decode().splitlines()))
-
-
-def _parse(lines: list[str]) -> Iterator[tuple[Oid, int]]:
-    for line in lines:
-        oid, kind, *size = line.split(" ")
-        if kind == "missing":
-            raise missing(Oid(oid))
-        yield Oid(oid), int(size[0])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -11,7 +13,7 @@ from types import MappingProxyType
 from runner.errors import InfraError
 from runner.process import Completed, clean_env, kill_group, run, stream
 
-DEADLINE_S = 300
+DEADLINE_S = 600
 MAX_OUTPUT_BYTES = 256 * 1024 * 1024
 
 FENCE = {
@@ -82,50 +84,48 @@ class Git:
             raise _failed(args[0], done)
         return done.stdout
 
-    def records(self, *args: str | bytes, each: Callable[[bytes], bool]) -> bool:
-        """Hand on NUL-ended records while `each` returns True; False = it wanted no more.
+    def chunks(self, *args: str | bytes, take: Callable[[bytes], bool]) -> bool:
+        """Hand on standard output while `take` returns True; False = it wanted no more.
 
         Raises:
             InfraError: the command failed or took too long.
         """
-        reader = _Records(each)
         errors: list[bytes] = []
+        wanted = True
         deadline = time.monotonic() + DEADLINE_S
+
+        def feed(chunk: bytes) -> None:
+            nonlocal wanted
+            wanted = wanted and take(chunk)
+
         child = stream(
             ["git", *args],
             stdin=b"",
             env=self._environment(),
             cwd="/",
-            on_stdout=reader.feed,
+            on_stdout=feed,
             on_stderr=errors.append,
-            stop=lambda: reader.full or time.monotonic() > deadline,
+            stop=lambda: not wanted or time.monotonic() > deadline,
             ladder=((kill_group, 5.0),),
         )
-        if reader.full:
-            return False
-        if child.code:
+        if wanted and child.code:
             last = b"".join(errors) or f"ended with {child.code}".encode()
             raise _failed(args[0], Completed(child.code, b"", last))
-        return True
+        return wanted
+
+    def records(self, *args: str | bytes, each: Callable[[bytes], bool]) -> bool:
+        """`chunks`, cut into records that end with NUL."""
+        rest = b""
+
+        def take(chunk: bytes) -> bool:
+            nonlocal rest
+            *whole, rest = (rest + chunk).split(b"\0")
+            return all(map(each, whole))
+
+        return self.chunks(*args, take=take)
 
     def _environment(self) -> dict[str, str]:
         return fenced({"GIT_DIR": str(self.directory), **self.env})
-
-
-@dataclass(slots=True)
-class _Records:
-    each: Callable[[bytes], bool]
-    rest: bytes = b""
-    full: bool = False
-
-    def feed(self, chunk: bytes) -> None:
-        if self.full:
-            return
-        *whole, self.rest = (self.rest + chunk).split(b"\0")
-        for record in whole:
-            if not self.each(record):
-                self.full = True
-                return
 
 
 def _failed(command: str | bytes, done: Completed) -> InfraError:
@@ -138,3 +138,15 @@ def _failed(command: str | bytes, done: Completed) -> InfraError:
 def plain(text: str) -> str:
     """Foreign text for a message: printable ASCII, one line, at most 300 characters."""
     return "".join(char if " " <= char <= "~" else "?" for char in text)[:300]
+
+
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """A full or forbidden disk is told in two lines. Also a decorator: `@disk_errors()`."""
+    try:
+        yield
+    except OSError as error:
+        where = plain(os.fsdecode(error.filename)) if error.filename else "the state directory"
+        raise InfraError(
+            f"{where}: {error.strerror}", "check the free space and the owner of that place"
+        ) from error

@@ -15,12 +15,12 @@ from pathlib import Path
 
 from runner.records.base import Oid
 from runner.records.sandbox import Overlay
+from runner.workspace import ignore
 from runner.workspace.draft import Draft, check_twins, draft, mode_of
 from runner.workspace.git import Git
-from runner.workspace.ignore import ignored
 from runner.workspace.links import escapes
 from runner.workspace.names import identity
-from runner.workspace.store import write_blob
+from runner.workspace.pack import PackWriter
 from runner.workspace.trees import LINK, TREE, Node, Trees, read_objects
 from runner.workspace.walk import Found, opened_file, refuse, walk
 
@@ -30,11 +30,20 @@ IDENTITY = b"codex-runner <codex-runner@localhost>"
 
 
 @dataclass(frozen=True, slots=True)
+class Ingested:
+    """What came out."""
+
+    commit: Oid
+    tree: Oid
+    ignored: int
+    """Files that `.gitignore` left out."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ingest:
     """One upper directory over one start tree."""
 
     git: Git
-    sha256: bool
     overlay: Overlay
     start: Oid
     """The tree the overlay lies over."""
@@ -43,8 +52,8 @@ class Ingest:
     scratch: Path
     """A directory that does not exist yet."""
 
-    def commit(self, parent: Oid, message: str) -> tuple[Oid, int]:
-        """Id of a commit on `parent`, and how many files `.gitignore` left out.
+    def commit(self, parent: Oid, message: str) -> Ingested:
+        """One commit on `parent`.
 
         Raises:
             RefusedError: an entry that must not exist, named by its path.
@@ -57,8 +66,9 @@ class Ingest:
         self._check_links(result)
         content = self._store(result)
         lines = _script(result, content, parent, self.start, message)
-        output = self.git.run("fast-import", "--quiet", "--done", stdin=b"".join(lines))
-        return Oid(output.decode().strip()), result.ignored
+        output = self.git.run("fast-import", "--quiet", "--done", stdin=b"".join(lines)).decode()
+        _, _, tree, commit = output.split()
+        return Ingested(Oid(commit), Oid(tree), result.ignored)
 
     def _leave_out_ignored(self, result: Draft) -> None:
         """New files only: what the start tree has stays tracked whatever the patterns say."""
@@ -69,7 +79,9 @@ class Ingest:
                 fresh.append(path)
         if not fresh:
             return
-        for path in ignored(self.git, fresh, lambda path: self._read(result, path), self.scratch):
+        for path in ignore.ignored(
+            self.git, fresh, lambda path: self._read(result, path), self.scratch
+        ):
             result.drop(path)
             result.ignored += 1
         result.seal()
@@ -85,37 +97,38 @@ class Ingest:
             opened_file(self.overlay.upper, file) as handle,
             open(handle, "rb", closefd=False) as f,
         ):
-            return f.read(MAX_FILE_BYTES)
+            return f.read(ignore.MAX_BYTES + 1)
 
     def _check_links(self, result: Draft) -> None:
         """Every new link, and every old one that a new, moved or removed one could have bent."""
         fresh = {path for path, file in result.files.items() if mode_of(file) == LINK}
         if not fresh and not result.cleared and not self.links.keys() & result.files.keys():
             return
+        suspects = sorted(fresh | self.links.keys())
+        result.base.load(path.rpartition(b"/")[0] for path in suspects)
+        known = {
+            node.oid: self.links[path] for path in self.links if (node := result.base.get(path))
+        }
 
-        def now(path: bytes) -> bytes | None:
-            return self._target(result.get(path))
-
-        def before(path: bytes) -> bytes | None:
-            return self._target(result.base.get(path))
-
-        for path in sorted(fresh | self.links.keys()):
-            target = now(path)
-            if target is None:
-                continue
-            if identity(path.rpartition(b"/")[2]) == ".gitmodules" and path in fresh:
-                raise refuse(path, "a symbolic link that git reads as configuration", RELINK)
-            why = escapes(path, target, now)
-            old = before(path)
-            if why and not (old == target and escapes(path, old, before)):
-                raise refuse(path, why, RELINK)
-
-    def _target(self, file: Found | Node | None) -> bytes | None:
-        if isinstance(file, Node):
-            if file.mode != LINK:
+        def target(file: Found | Node | None) -> bytes | None:
+            if isinstance(file, Found):
+                return file.target if file.kind == "link" else None
+            if file is None or file.mode != LINK:
                 return None
-            return read_objects(self.git, {file.oid})[file.oid]
-        return file.target if file is not None and file.kind == "link" else None
+            if file.oid not in known:
+                known[file.oid] = read_objects(self.git, {file.oid})[file.oid]
+            return known[file.oid]
+
+        for path in suspects:
+            new, old = target(result.get(path)), target(result.base.get(path))
+            if new is None:
+                continue
+            why = escapes(path, new, lambda path: target(result.get(path)))
+            excused = old == new and escapes(path, old, lambda path: target(result.base.get(path)))
+            if why and not excused:
+                raise refuse(path, why, RELINK)
+            if path in fresh and identity(path.rpartition(b"/")[2]) == ".gitmodules":
+                raise refuse(path, "a symbolic link that git reads as configuration", RELINK)
 
     def _store(self, result: Draft) -> dict[bytes, Oid]:
         """Object ids of `result.files`, all in the store.
@@ -123,26 +136,34 @@ class Ingest:
         Raises:
             RefusedError: too many bytes.
         """
-        content: dict[bytes, Oid] = {}
-        total = 0
-        for path, file in result.files.items():
-            if isinstance(file, Node):
-                content[path] = file.oid
-                continue
-            size = len(file.target) if file.kind == "link" else file.size
-            total += size
-            if size > MAX_FILE_BYTES:
-                raise refuse(path, f"larger than {MAX_FILE_BYTES} bytes")
-            if total > MAX_TOTAL_BYTES:
-                raise refuse(path, f"more than {MAX_TOTAL_BYTES} bytes with the files before it")
-            content[path] = self._blob(file, size)
+        content = {path: file.oid for path, file in result.files.items() if isinstance(file, Node)}
+        written = {path: file for path, file in result.files.items() if isinstance(file, Found)}
+        _check_sizes(written)
+        if not written:
+            return content
+        place = self.git.directory / "objects" / "pack" / f"pack-{time.time_ns()}.pack"
+        with place.open("xb") as out:
+            pack = PackWriter(out, len(written), "sha256" if len(self.start) == 64 else "sha1")
+            for path, found in written.items():
+                content[path] = self._blob(pack, found)
+            pack.finish(self.git)
         return content
 
-    def _blob(self, file: Found, size: int) -> Oid:
-        if file.kind == "link":
-            return write_blob(self.git, file.target, size, sha256=self.sha256)
-        with opened_file(self.overlay.upper, file) as handle:
-            return write_blob(self.git, handle, size, sha256=self.sha256)
+    def _blob(self, pack: PackWriter, found: Found) -> Oid:
+        if found.kind == "link":
+            return pack.add(found.target, len(found.target))
+        with opened_file(self.overlay.upper, found) as handle:
+            return pack.add(handle, found.size)
+
+
+def _check_sizes(written: Mapping[bytes, Found]) -> None:
+    total = 0
+    for path, found in written.items():
+        total += found.size
+        if found.size > MAX_FILE_BYTES:
+            raise refuse(path, f"larger than {MAX_FILE_BYTES} bytes")
+        if total > MAX_TOTAL_BYTES:
+            raise refuse(path, f"more than {MAX_TOTAL_BYTES} bytes with the files before it")
 
 
 RELINK = "link to a relative path inside the repository"
@@ -161,7 +182,7 @@ def _script(
         yield b"D %s\n" % _quoted(path)
     for path, file in sorted(result.files.items(), key=lambda item: item[0]):
         yield b"M %s %s %s\n" % (mode_of(file), content[path].encode(), _quoted(path))
-    yield b"\nget-mark :1\ndone\n"
+    yield b'ls ""\n\nget-mark :1\ndone\n'
 
 
 def _quoted(path: bytes) -> bytes:

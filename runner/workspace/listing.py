@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from runner.errors import ConfigError
 from runner.records.base import Oid
 from runner.workspace.git import Git
 from runner.workspace.names import COVERED
-from runner.workspace.trees import GITLINK, LINK, Node, read_objects
+from runner.workspace.trees import (
+    GITLINK,
+    LINK,
+    TREE,
+    Entries,
+    Node,
+    join,
+    read_objects,
+    read_sizes,
+    read_trees,
+)
 
 MAX_ENTRIES = 1_000_000
 MAX_BYTES = 32 * 1024**3
 MAX_DEPTH = 200
-_DIRECTORY, _ABSENT = b"040000", b"000000"
 
 
 @dataclass(slots=True)
@@ -54,43 +63,70 @@ def whole(git: Git, tree: Oid) -> Listing:
             found.present[path] = Node(mode, Oid(oid.decode()))
         return entries <= MAX_ENTRIES and size_bytes <= MAX_BYTES and _is_shallow(path)
 
-    _read(git, each, "ls-tree", "-r", "-l", "-z", "--full-tree", tree)
+    if not git.records("ls-tree", "-r", "-l", "-z", "--full-tree", tree, each=each):
+        raise _too_big()
     return found
 
 
 def between(git: Git, old: Oid, new: Oid) -> Listing:
     """What leads from one tree to another, without a look at what stays the same.
 
+    Not by `git diff-tree`: it collects everything before it prints, and cannot be stopped in time.
+
     Raises:
-        ConfigError: as `whole`; bytes are not counted.
+        ConfigError: as `whole`.
     """
     found = Listing(objects={new})
-    header: list[bytes] = []
-
-    def each(record: bytes) -> bool:
-        if not header:
-            header[:] = record[1:].split(b" ")
-            return True
-        _, mode, _, oid, _ = header
-        header.clear()
-        node = Node(mode, Oid(oid.decode()))
-        if mode == _ABSENT:
-            if not _is_covered(record):
-                found.gone.add(record)
-            return len(found.gone) <= MAX_ENTRIES
-        if mode != GITLINK:
-            found.objects.add(node.oid)
-        if mode == _DIRECTORY:
-            found.directories.add(record)
-        elif _is_covered(record):
-            found.covered.add(record)
-        else:
-            found.present[record] = node
-        return len(found.objects) <= MAX_ENTRIES and _is_shallow(record)
-
-    flags = ("-r", "-t", "-z", "--raw", "--no-abbrev", "--no-renames")
-    _read(git, each, "diff-tree", *flags, old, new)
+    level: list[_Pair] = [(b"", old, new)]
+    for _ in range(MAX_DEPTH):
+        known = read_trees(git, {oid for _, *pair in level for oid in pair if oid})
+        below: list[_Pair] = []
+        for path, before, after in level:
+            old_entries = known[before] if before else {}
+            below += _compare(found, path, old_entries, known[after] if after else {})
+            if len(found.present) + len(found.directories) + len(found.gone) > MAX_ENTRIES:
+                raise _too_big()
+        level = below
+    nodes = [node for node in found.present.values() if node.mode != GITLINK]
+    sizes = read_sizes(git, {node.oid for node in nodes})
+    if level or sum(sizes[node.oid] for node in nodes) > MAX_BYTES:
+        raise _too_big()
     return found
+
+
+_Pair = tuple[bytes, Oid | None, Oid | None]
+"""A directory and its two tree objects."""
+
+
+def _compare(found: Listing, directory: bytes, old: Entries, new: Entries) -> Iterator[_Pair]:
+    for name in old.keys() | new.keys():
+        before, after = old.get(name), new.get(name)
+        if before == after:
+            continue
+        path = join(directory, name)
+        was_tree = before is not None and before.mode == TREE
+        is_tree = after is not None and after.mode == TREE
+        if before is not None and (after is None or was_tree != is_tree) and not _is_covered(path):
+            found.gone.add(path)
+        if after is not None:
+            _add(found, path, after)
+        if was_tree or is_tree:
+            yield (
+                path,
+                before.oid if before is not None and was_tree else None,
+                after.oid if after is not None and is_tree else None,
+            )
+
+
+def _add(found: Listing, path: bytes, node: Node) -> None:
+    if node.mode != GITLINK:
+        found.objects.add(node.oid)
+    if node.mode == TREE:
+        found.directories.add(path)
+    elif _is_covered(path):
+        found.covered.add(path)
+    else:
+        found.present[path] = node
 
 
 def upward_links(git: Git, nodes: Mapping[bytes, Node]) -> dict[bytes, bytes]:
@@ -100,13 +136,12 @@ def upward_links(git: Git, nodes: Mapping[bytes, Node]) -> dict[bytes, bytes]:
     return {path: targets[oid] for path, oid in links.items() if b".." in targets[oid]}
 
 
-def _read(git: Git, each: Callable[[bytes], bool], *command: str) -> None:
-    if not git.records(*command, each=each):
-        raise ConfigError(
-            f"the base has more than {MAX_ENTRIES} entries, {MAX_BYTES >> 30} GiB "
-            f"or {MAX_DEPTH} levels of directories",
-            "name another base: this one does not fit a work tree",
-        )
+def _too_big() -> ConfigError:
+    return ConfigError(
+        f"the base has more than {MAX_ENTRIES} entries, {MAX_BYTES >> 30} GiB "
+        f"or {MAX_DEPTH} levels of directories",
+        "name another base: this one does not fit a work tree",
+    )
 
 
 def _is_covered(path: bytes) -> bool:

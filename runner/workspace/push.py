@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from runner.errors import ConfigError, InfraError
@@ -43,6 +44,11 @@ class Remote:
     url: str
     protocol: str
     """`https`, `ssh` or `file`."""
+
+    @property
+    def place(self) -> Path | None:
+        """The directory of a `file` remote, without symbolic links."""
+        return Path(self.url.removeprefix("file://")).resolve() if self.protocol == "file" else None
 
 
 def remote_of(url: str) -> Remote:
@@ -84,19 +90,11 @@ def push(git: Git, commit: Oid, url: str, ref: str, token: str | None) -> None:
     _check_ref(git, ref)
     secrets = _secrets(token)
     git = git.within(**_environment(remote, token))
-    flags = ("--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no")
-    done = git.ask(
-        "push",
-        *flags,
-        f"--force-with-lease={ref}:",
-        "--",
-        url,
-        f"{commit}:{ref}",
-        timeout_s=DEADLINE_S,
-    )
+    done = _send(git, url, f"--force-with-lease={ref}:", f"{commit}:{ref}")
     if done.code == 0:
         return
-    existing = _existing(git, url, ref)
+    rejected = done.stdout.startswith(b"!") or b"\n!" in done.stdout
+    existing = heads(git, url).get(ref) if rejected else None
     if existing == commit:
         return
     name = ref.removeprefix("refs/heads/")
@@ -109,6 +107,85 @@ def push(git: Git, commit: Oid, url: str, ref: str, token: str | None) -> None:
         f"push of {name} to {plain(url)} failed: {_redacted(_reason(done), secrets)}",
         "check the URL, the network and what the token may do; the patch is kept",
     )
+
+
+def withdraw(git: Git, commit: Oid, url: str, ref: str, token: str | None) -> None:
+    """Delete `ref` again, if it is still at `commit`.
+
+    Raises:
+        InfraError: it could not be deleted.
+    """
+    _check_ref(git, ref)
+    git = git.within(**_environment(remote_of(url), token))
+    done = _send(git, url, f"--force-with-lease={ref}:{commit}", f":{ref}")
+    if done.code:
+        name = ref.removeprefix("refs/heads/")
+        raise InfraError(
+            f"branch {name} could not be taken back from {plain(url)}: "
+            f"{_redacted(_reason(done), _secrets(token))}",
+            f"git push {plain(url)} --delete {name}",
+        )
+
+
+def require_published(
+    git: Git, tracked: Mapping[str, Oid], base: Oid, url: str, target: str, token: str | None
+) -> None:
+    """A push sends all that the remote lacks: everything below the one commit must be there.
+
+    1. The target branch exists on the remote.
+    2. The base is an ancestor of a branch of the remote: of one it shows now, or (when the target
+       has moved on to what is not known here) of one `tracked` remembers.
+    An https remote is not asked without a token; then only `tracked` can tell, if there is any.
+
+    Raises:
+        InfraError: the remote cannot be asked.
+        ConfigError: there is no such target, or the base has commits the remote lacks.
+    """
+    remote = remote_of(url)
+    git = git.within(**_environment(remote, token))
+    asked = remote.protocol != "https" or token is not None
+    if not asked and not tracked:
+        return
+    there = heads(git, url) if asked else {}
+    tip = there.get(f"refs/heads/{target}")
+    if asked and tip is None:
+        raise ConfigError(
+            f"{plain(url)} has no branch {plain(target)}", 'push it first, or set target = "..."'
+        )
+    remembered = tracked if tip is None or not _has(git, tip) else {}
+    tips = sorted({*there.values(), *remembered.values()})
+    known = [oid for oid in tips if _has(git, oid)]
+    missing = git.ask("rev-list", "--max-count=1", base, "--not", *known)
+    if missing.code or missing.text():
+        raise ConfigError(
+            f"base {base} has commits that {plain(url)} lacks: they would be published unjudged",
+            f"push them first, or start from what is there: --base origin/{plain(target)}",
+        )
+
+
+def _has(git: Git, oid: Oid) -> bool:
+    return git.ask("cat-file", "-e", f"{oid}^{{commit}}").code == 0
+
+
+def heads(git: Git, url: str) -> dict[str, Oid]:
+    """Branches of the remote by full name.
+
+    Raises:
+        InfraError: it cannot be asked.
+    """
+    done = git.ask("ls-remote", "--refs", "--heads", "--", url, timeout_s=DEADLINE_S)
+    if done.code:
+        raise InfraError(
+            f"remote {plain(url)} cannot be read: {plain(_reason(done))}",
+            "check the URL, the network and your access",
+        )
+    rows = (row.partition("\t") for row in done.text().splitlines())
+    return {name: Oid(oid) for oid, _, name in rows}
+
+
+def _send(git: Git, url: str, lease: str, refspec: str) -> Completed:
+    flags = ("--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no")
+    return git.ask("push", *flags, lease, "--", url, refspec, timeout_s=DEADLINE_S)
 
 
 def _check_ref(git: Git, ref: str) -> None:
@@ -129,13 +206,6 @@ def _environment(remote: Remote, token: str | None) -> Mapping[str, str]:
         "GIT_ALLOW_PROTOCOL": remote.protocol,
         "GIT_SSH_COMMAND": "ssh -oBatchMode=yes",
     }
-
-
-def _existing(git: Git, url: str, ref: str) -> str | None:
-    """The remote's commit at `ref`; None when it has none, or cannot be asked."""
-    done = git.ask("ls-remote", "--refs", "--", url, ref, timeout_s=DEADLINE_S)
-    oid, _, name = done.text().partition("\t")
-    return oid if done.code == 0 and name == ref else None
 
 
 def _reason(done: Completed) -> str:

@@ -19,6 +19,7 @@ from runner.errors import ConfigError
 from runner.records.base import Oid
 from runner.records.paths import encode_path
 from runner.workspace.git import Git, plain, settings
+from runner.workspace.plain import require_plain
 from runner.workspace.store import alternates, lay
 
 HARMLESS = {"core.fsmonitor": "false", "core.hooksPath": "/dev/null", "protocol.allow": "never"}
@@ -59,6 +60,7 @@ def find(path: Path) -> Repository:
     Raises:
         ConfigError: there is none.
     """
+    require_plain(path)
     with _opened(path) as repo:
         directory = Path(repo.git_dir).resolve()
         tree = repo.working_tree_dir
@@ -112,6 +114,16 @@ def remote_branch(repository: Repository) -> str | None:
     """The remote's default branch as far as the repository knows."""
     prefix = f"refs/remotes/{repository.remote_name}/"
     return _symbolic(repository, prefix + "HEAD", prefix) if repository.remote_name else None
+
+
+def tracking(repository: Repository) -> dict[str, Oid]:
+    """The remote's branches as the repository last saw them."""
+    if repository.remote_name is None:
+        return {}
+    pattern = f"refs/remotes/{repository.remote_name}/"
+    found = repository.git.ask("for-each-ref", "--format=%(objectname) %(refname)", pattern)
+    rows = (row.partition(" ") for row in found.text().splitlines())
+    return {name: Oid(oid) for oid, _, name in rows}
 
 
 def require_clean(repository: Repository, commit: Oid, scratch: Path) -> None:
@@ -173,7 +185,10 @@ def _no_git_environment() -> Iterator[None]:
 
 def _options(repo: Any) -> dict[str, str]:
     """The repository's own configuration as `section.key` or `section "name".key`."""
-    with repo.config_reader("repository") as config:
+    from git.config import GitConfigParser
+
+    file = _common(Path(repo.git_dir)) / "config"
+    with GitConfigParser(file, read_only=True, merge_includes=False) as config:
         return {
             f"{section}.{key.lower()}": str(value)
             for section in config.sections()

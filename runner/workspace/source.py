@@ -15,7 +15,8 @@ from runner.records.patch import Patch
 from runner.records.paths import decode_path
 from runner.records.sandbox import Overlay
 from runner.workspace import changes, push
-from runner.workspace.git import Git
+from runner.workspace.dot_git import make_dot_git
+from runner.workspace.git import Git, disk_errors, plain
 from runner.workspace.ingest import Ingest
 from runner.workspace.layer import give, write_delta, write_whole
 from runner.workspace.lease import Lease, take
@@ -28,8 +29,8 @@ from runner.workspace.repository import (
     remote_branch,
     require_clean,
     resolve,
+    tracking,
 )
-from runner.workspace.seat import seat
 from runner.workspace.snapshot import Snapshot, Snapshots, cache_of
 from runner.workspace.store import RAW, alternates, lay
 from runner.workspace.trees import Trees
@@ -38,6 +39,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 _OID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
+@disk_errors()
 def open_source(
     path: Path, revision: str | None, state: Path, *, allow_dirty: bool = False
 ) -> GitSource:
@@ -67,7 +69,7 @@ def open_source(
             remote_branch=remote_branch(repository),
         )
         snapshots = Snapshots(cache_of(state.resolve(), repository.objects), git, lease.path)
-        return GitSource(base, git, lease, snapshots, sha256=repository.sha256)
+        return GitSource(base, git, lease, snapshots, repository)
     except BaseException:
         lease.close()
         raise
@@ -77,13 +79,14 @@ class GitSource:
     """A `Source`. What a run stores is in a repository of its own, gone with `close()`."""
 
     def __init__(
-        self, base: Base, git: Git, lease: Lease, snapshots: Snapshots, *, sha256: bool
+        self, base: Base, git: Git, lease: Lease, snapshots: Snapshots, repository: Repository
     ) -> None:
         self._base = base
         self._git = git
         self._lease = lease
         self._snapshots = snapshots
-        self._sha256 = sha256
+        self._repository = repository
+        self._sha256 = repository.sha256
         self._known: dict[int, Snapshot] = {}
         self._starts: dict[Path, tuple[Snapshot, Oid]] = {}
 
@@ -111,6 +114,7 @@ class GitSource:
             remove_tree(place)
             self._starts.pop(place / "upper", None)
 
+    @disk_errors()
     def ingest(self, overlay: Overlay, message: str) -> Patch:
         snapshot, start = self._starts[overlay.upper]
         links = snapshot.links
@@ -119,25 +123,22 @@ class GitSource:
             links = self._snapshots.moved_links(snapshot, listing)
         scratch = overlay.upper.parent / "ignore"
         remove_tree(scratch)
-        work = Ingest(self._git, self._sha256, overlay, start, links, scratch)
-        commit, ignored = work.commit(self._base.commit, message)
-        tree = Oid(self._git.run("rev-parse", "--verify", f"{commit}^{{tree}}").decode().strip())
+        work = Ingest(self._git, overlay, start, links, scratch)
+        made = work.commit(self._base.commit, message)
         return Patch(
             base_commit=self._base.commit,
             base_tree=self._base.tree,
-            tree=tree,
-            commit=commit,
-            changes=changes.changes(self._git, self._base.tree, tree),
-            ignored=ignored,
+            tree=made.tree,
+            commit=made.commit,
+            changes=changes.changes(self._git, self._base.tree, made.tree),
+            ignored=made.ignored,
         )
 
     def diff(self, patch: Patch) -> bytes:
         return changes.diff(self._git, patch.base_tree, patch.tree)
 
     def blob(self, oid: Oid) -> bytes:
-        if not _OID.fullmatch(oid):
-            raise InfraError(f"{oid!r} is not an object id", "report this")
-        return self._git.run("cat-file", "blob", oid)
+        return self._git.run("cat-file", "blob", _checked(oid))
 
     def base_blob(self, path: str) -> bytes | None:
         node = Trees(self._git, self._base.tree).get(decode_path(path))
@@ -146,20 +147,35 @@ class GitSource:
     def push(self, commit: Oid, remote: str, ref: str, token: str | None) -> None:
         if ref == f"refs/heads/{self._base.remote_branch}":
             raise ConfigError(f"{ref} is the remote's default branch", "push to another branch")
-        push.push(self._git, commit, remote, ref, token)
+        push.push(self._git, _checked(commit), remote, ref, token)
 
+    def withdraw(self, commit: Oid, remote: str, ref: str, token: str | None) -> None:
+        push.withdraw(self._git, _checked(commit), remote, ref, token)
+
+    def require_published(self, remote: str, target: str, token: str | None) -> None:
+        place = push.remote_of(remote).place
+        if place is not None and place.is_relative_to(self._repository.root):
+            raise ConfigError(
+                f"remote {plain(remote)} lies inside the repository",
+                "name one the repository's author does not control: its hooks run as you",
+            )
+        tracked = tracking(self._repository)
+        push.require_published(self._git, tracked, self._base.commit, remote, target, token)
+
+    @disk_errors()
     def _snapshot(self, uid: int) -> Snapshot:
         if uid not in self._known:
             self._known[uid] = self._snapshots.get(self._base.commit, self._base.tree, uid)
         return self._known[uid]
 
+    @disk_errors()
     def _overlay(
         self, engine: Engine, place: Path, snapshot: Snapshot, tree: Oid | None
     ) -> Overlay:
         for name in ("upper", "work", "empty"):
             (place / name).mkdir()
         lowers = self._lowers(snapshot, tree or self._base.tree, place / "tree")
-        seat(place / "git", snapshot, self._base.commit, self._base.branch, sha256=self._sha256)
+        make_dot_git(place / "git", snapshot, self._base.branch, sha256=self._sha256)
         give(place, engine.uid)
         covers = {".git": place / "git", ".codex": place / "empty", ".agents": place / "empty"}
         return Overlay(
@@ -180,6 +196,12 @@ class GitSource:
             write_whole(self._git, tree, whole(self._git, tree), layer, layer.with_name("index"))
             return (layer,)
         return (layer, *snapshot.lowers)
+
+
+def _checked(oid: Oid) -> Oid:
+    if not _OID.fullmatch(oid):
+        raise InfraError(f"{oid!r} is not an object id", "report this")
+    return oid
 
 
 def _private_store(repository: Repository, directory: Path) -> Git:

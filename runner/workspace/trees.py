@@ -42,9 +42,9 @@ class Trees:
             level = min(path.count(b"/") if path else -1 for path in wanted)
             batch = {path for path in wanted if (path.count(b"/") if path else -1) == level}
             wanted -= batch
-            self._read({path: oid for path in batch if (oid := self._oid(path))})
-            for path in batch:
-                self._known.setdefault(path, {})
+            oids = {path: self._oid(path) for path in batch}
+            trees = read_trees(self.git, {oid for oid in oids.values() if oid})
+            self._known.update((path, trees[oid] if oid else {}) for path, oid in oids.items())
 
     def entries(self, directory: bytes) -> Entries:
         """Names in a directory; empty when it is none."""
@@ -83,10 +83,11 @@ class Trees:
         node = self._known[parent].get(name)
         return node.oid if node and node.mode == TREE else None
 
-    def _read(self, wanted: Mapping[bytes, Oid]) -> None:
-        contents = read_objects(self.git, set(wanted.values()))
-        for path, oid in wanted.items():
-            self._known[path] = dict(_parse(contents[oid], len(oid) // 2))
+
+def read_trees(git: Git, oids: set[Oid]) -> dict[Oid, Entries]:
+    """Many tree objects through one process."""
+    contents = read_objects(git, oids)
+    return {oid: dict(_parse(content, len(oid) // 2)) for oid, content in contents.items()}
 
 
 def read_objects(git: Git, oids: set[Oid]) -> dict[Oid, bytes]:
@@ -108,6 +109,25 @@ def read_objects(git: Git, oids: set[Oid]) -> dict[Oid, bytes]:
             raise missing(oid)
         at = end + 1 + int(head[2]) + 1
         found[oid] = output[end + 1 : at - 1]
+    return found
+
+
+def read_sizes(git: Git, oids: set[Oid]) -> dict[Oid, int]:
+    """Sizes in bytes of many objects.
+
+    Raises:
+        InfraError: one is missing.
+    """
+    if not oids:
+        return {}
+    text = "\n".join(sorted(oids)).encode() + b"\n"
+    output = git.run("cat-file", "--batch-check", "--buffer", stdin=text).decode()
+    found: dict[Oid, int] = {}
+    for line in output.splitlines():
+        oid, kind, *size = line.split(" ")
+        if kind == "missing":
+            raise missing(Oid(oid))
+        found[Oid(oid)] = int(size[0])
     return found
 
 

@@ -156,14 +156,24 @@ def _open_directory(path: bytes, name: str, parent: int, status: os.stat_result)
 def _directory(path: bytes, handle: int, namespace: Namespace) -> tuple[Found, bool]:
     opaque = _attribute(handle, namespace + "opaque")
     redirect = None
-    if namespace == "trusted.overlay.":
+    if namespace == "trusted.overlay.":  # the other one knows no redirects
         redirect = _attribute(handle, "trusted.overlay.redirect")
-    if redirect is not None:
-        parts = redirect.removeprefix(b"/").split(b"/")
-        relative = not redirect.startswith(b"/")
-        if {b"", b".", b".."} & set(parts) or (relative and len(parts) > 1):
-            raise refuse(path, "a directory with a broken overlay redirect")
+    check_redirect(path, redirect)
     return Found(path, "directory", opaque=opaque == b"y", redirect=redirect), opaque == b"x"
+
+
+def check_redirect(path: bytes, redirect: bytes | None) -> None:
+    """overlayfs writes `/absolute/path` or one plain name.
+
+    Raises:
+        RefusedError: it is neither.
+    """
+    if redirect is None:
+        return
+    parts = redirect.removeprefix(b"/").split(b"/")
+    relative = not redirect.startswith(b"/")
+    if {b"", b".", b".."} & set(parts) or (relative and len(parts) > 1):
+        raise refuse(path, "a directory with a broken overlay redirect")
 
 
 def _leaf(

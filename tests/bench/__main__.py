@@ -48,15 +48,22 @@ MEASUREMENTS = MappingProxyType(
 @click.option("--rounds", default=7, show_default=True, type=click.IntRange(1))
 @click.option("--quick", is_flag=True, help="Smaller sizes.")
 @click.option(
+    "--scratch",
+    default=DISK,
+    show_default=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Where temporary directories are made; on a disk.",
+)
+@click.option(
     "--output", type=click.Path(path_type=Path), default=Path("bench.json"), show_default=True
 )
-def main(only: tuple[str, ...], rounds: int, quick: bool, output: Path) -> None:
+def main(only: tuple[str, ...], rounds: int, quick: bool, scratch: Path, output: Path) -> None:
     """Ratios measured within one run, arms in turns."""
     progress = Console(stderr=True, highlight=False)
     results: list[Result] = []
     for name in only or MEASUREMENTS:
         progress.print(f"[dim]{name}: {MEASUREMENTS[name]} ...[/]")
-        with _scratch(name) as directory:
+        with _scratch(scratch, name) as directory:
             results += attempt(name, Setting(directory, rounds, quick))
     show(results, Console(width=None if sys.stdout.isatty() else WIDTH))
     output.write_text(json.dumps(_document(results, rounds, quick), indent=1) + "\n")
@@ -74,8 +81,8 @@ def attempt(name: str, setting: Setting) -> Iterator[Result]:
 
 
 @contextmanager
-def _scratch(name: str) -> Iterator[Path]:
-    directory = Path(tempfile.mkdtemp(prefix=f"codex-runner-bench-{name}-", dir=DISK))
+def _scratch(parent: Path, name: str) -> Iterator[Path]:
+    directory = Path(tempfile.mkdtemp(prefix=f"codex-runner-bench-{name}-", dir=parent))
     try:
         yield directory
     finally:

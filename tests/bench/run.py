@@ -27,10 +27,11 @@ class Runs:
     stage: Stage
     engine: str
     parts: dict[str, list[float]] = field(default_factory=dict)
+    report: RunReport | None = None
 
     def arm(self) -> float:
-        took_s = self.stage.perform([RUNNER], self.engine)
-        for name, part_s in phases(self.stage.last_report(), took_s).items():
+        took_s, self.report = self.stage.perform([RUNNER], self.engine)
+        for name, part_s in phases(self.report, took_s).items():
             self.parts.setdefault(name, []).append(part_s)
         return took_s
 
@@ -63,7 +64,7 @@ def measure(setting: Setting) -> Iterator[Result]:
             except UnmeasuredError as error:
                 yield Unmeasured(f"a whole run, {name} / codex twice", str(error))
         if runs:
-            yield from _rows(runs, _bare(stage), setting.rounds)
+            yield from _rows(runs, _bare(stage, runs[-1].report), setting.rounds)
 
 
 def _warm(stage: Stage, engine: str) -> Runs:
@@ -74,14 +75,13 @@ def _warm(stage: Stage, engine: str) -> Runs:
     return runs
 
 
-def _bare(stage: Stage) -> Bare:
-    """Codex on this machine, with what the last run said and was told."""
+def _bare(stage: Stage, report: RunReport | None) -> Bare:
+    """Codex on this machine, with what a run said and was told."""
+    assert report is not None and report.plan is not None and report.agent is not None
     engine, package = engines.bubblewrap()
-    agent = stage.last_report().agent
-    assert agent is not None
     path = engine.path.replace(CODEX, str(package.root))
     prompt = stage.review_prompts[-1]
-    return Bare(stage, package, stage.last_plan(), prompt, path, agent.inner_sandbox)
+    return Bare(stage, package, report.plan, prompt, path, report.agent.inner_sandbox)
 
 
 def _rows(runs: list[Runs], bare: Bare, rounds: int) -> Iterator[Row]:

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from runner.demo.model import KEY, ScriptedModel, Step, verdict
 from runner.demo.sample import TEST, Sample, make_sample
-from runner.ledger.folder import PLAN, REPORT
-from runner.records.plan import Plan
 from runner.records.report import RunReport
 from tests.bench.command import finish, plain_env
 from tests.bench.rounds import seconds
@@ -34,7 +32,8 @@ class Stage:
     def command(self, engine: str, *more: str) -> list[str]:
         """Arguments of `codex-runner`."""
         where = ["-C", str(self.sample.repository), "--state", str(self.state)]
-        return ["run", str(self.sample.task), *where, "--engine", engine, "--json", *more]
+        how = ["--engine", engine, "--forge", "local", "--json"]
+        return ["run", str(self.sample.task), *where, *how, *more]
 
     def env(self) -> dict[str, str]:
         return plain_env(
@@ -45,19 +44,16 @@ class Stage:
             **{KEY_VARIABLE: KEY},
         )
 
-    def perform(self, program: Sequence[str | Path], engine: str, *more: str, expect: int = 0) -> float:
-        """Seconds of one run in a process of its own."""
+    def perform(
+        self, program: Sequence[str | Path], engine: str, *more: str, expect: int = 0
+    ) -> tuple[float, RunReport]:
+        """One run in a process of its own: seconds, and what it reported."""
         argv = [*program, *self.command(engine, *more)]
-        return seconds(lambda: finish(argv, env=self.env(), cwd=self.home, expect=expect))
-
-    def last_report(self) -> RunReport:
-        return RunReport.model_validate_json((self._last_run() / REPORT).read_bytes())
-
-    def last_plan(self) -> Plan:
-        return Plan.model_validate_json((self._last_run() / PLAN).read_bytes())
-
-    def _last_run(self) -> Path:
-        return max((self.state / "runs").iterdir())
+        told: list[bytes] = []
+        took_s = seconds(
+            lambda: told.append(finish(argv, env=self.env(), cwd=self.home, expect=expect))
+        )
+        return took_s, RunReport.model_validate_json(told[0])
 
 
 @contextmanager

@@ -181,7 +181,7 @@ def test_a_missing_image_names_the_remedy() -> None:
     assert not engine.reachable()
     with pytest.raises(InfraError, match="no image codex-runner:absent") as caught:
         engine.run(spec("true"), b"", Ears())
-    assert "images build" in caught.value.remedy
+    assert "images build --tag" in caught.value.remedy
     (failed,) = [check for check in engine.checks() if not check.ok]
     assert (failed.name, failed.remedy) == ("image", caught.value.remedy)
 

@@ -24,7 +24,8 @@ from tests import overlay_ops
 from tests.overlay_ops import Step
 from tests.overlays import OVERLAYS, BubblewrapOverlay, make_checkout
 
-EXAMPLES = int(os.environ.get("CODEX_RUNNER_LAW", "200"))  # for each overlay; conftest clears it
+SEQUENCES = int(os.environ.get("CODEX_RUNNER_LAW", "320"))
+EXAMPLES = -(-SEQUENCES // len(OVERLAYS))
 
 BASE: dict[str, str] = {
     ".gitignore": "*.o\nbuild/\n/top-only\n!keep.o\n",
@@ -101,9 +102,12 @@ def stage(
 numbers = count()
 
 
+@pytest.mark.slow
 @settings(
     max_examples=EXAMPLES,
     deadline=None,
+    database=None,
+    print_blob=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(script=steps)

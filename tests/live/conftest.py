@@ -94,7 +94,7 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What every run's state begins with: compiling the scanner's rules takes seconds of CPU."""
     state = tmp_path_factory.mktemp("warm")
     with Scanner(state / "scanner") as scanner:
-        scanner.scan(Text(data=b"nothing"))
+        scanner.scan(Text(data=b"nothing"), 120)
     return state
 
 

@@ -40,7 +40,7 @@ def check_interrupted(world: World, ended: Ended, seconds: float) -> None:
 def test_while_the_agent_works(world: World, nap: str, number: int) -> None:
     steps = (MEND, Shell(f"trap '' INT TERM; sleep {nap}; sleep {nap}"))
     with ScriptedModel(steps) as model, world.started(model) as run:
-        wait_until(lambda: processes(nap), "the agent's command")
+        run.until(lambda: processes(nap), "the agent's command")
         run.signal(number)
         ended = run.end()
     check_interrupted(world, ended, run.seconds)
@@ -53,7 +53,7 @@ def test_while_the_tests_run(world: World, nap: str) -> None:
     world.ask(test=f"sleep {nap}")
     with ScriptedModel(FIX) as model, world.started(model) as run:
         run.heard("gate secrets")
-        wait_until(lambda: processes(nap), "the tests")
+        run.until(lambda: processes(nap), "the tests")
         run.signal(SIGINT)
         ended = run.end()
     check_interrupted(world, ended, run.seconds)
@@ -76,7 +76,9 @@ def test_while_the_reviewer_thinks(world: World) -> None:
     check_interrupted(world, ended, run.seconds)
 
 
-@pytest.mark.parametrize("phase", ["prepare", "agent", "ingest", "gates", "gate size"])
+@pytest.mark.parametrize(
+    "phase", ["prepare ...", "agent ...", "ingest ...", "gates ...", "gate size"]
+)
 def test_between(world: World, phase: str) -> None:
     with ScriptedModel(FIX) as model, world.started(model) as run:
         run.heard(phase)
@@ -91,8 +93,8 @@ def test_while_it_publishes(world: World) -> None:
     hook.write_text("#!/bin/sh\nsleep 1\n")
     hook.chmod(0o755)
     with ScriptedModel(FIX) as model, world.started(model) as run:
-        run.heard("publish")
-        wait_until(world.branches, "the push")
+        run.heard("publish ...")
+        run.until(world.branches, "the push")
         run.signal(SIGINT)
         ended = run.end()
     check_interrupted(world, ended, run.seconds)
@@ -102,7 +104,7 @@ def test_while_it_publishes(world: World) -> None:
 def test_twice(world: World, nap: str) -> None:
     steps = (Shell(f"trap '' INT TERM; sleep {nap}; sleep {nap}"),)
     with ScriptedModel(steps) as model, world.started(model) as run:
-        wait_until(lambda: processes(nap), "the agent's command")
+        run.until(lambda: processes(nap), "the agent's command")
         run.signal(SIGINT)
         run.signal(SIGINT)
         ended = run.end()
@@ -111,7 +113,7 @@ def test_twice(world: World, nap: str) -> None:
 
 def test_while_upstream_is_silent(world: World) -> None:
     with ScriptedModel([Stall("headers")]) as model, world.started(model) as run:
-        wait_until(lambda: model.requests, "a request")
+        run.until(lambda: model.requests, "a request")
         run.signal(SIGINT)
         ended = run.end()
     check_interrupted(world, ended, run.seconds)
@@ -121,7 +123,7 @@ def test_while_upstream_is_silent(world: World) -> None:
 def test_killed(world: World, nap: str) -> None:
     """Nothing of the run goes on for long, and the next run cleans up after it."""
     with ScriptedModel([Shell(f"sleep {nap}")]) as model, world.started(model) as run:
-        wait_until(lambda: processes(nap), "the agent's command")
+        run.until(lambda: processes(nap), "the agent's command")
         run.signal(SIGKILL)
         ended = run.end()
     assert ended.folder and ended.folder.condition() == "abandoned"

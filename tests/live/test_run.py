@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -141,7 +142,7 @@ def test_the_verbs_about_a_refused_run(world: World) -> None:
     assert json.loads(applied.stdout)["files"] == ["tally/stats.py", "tally/table.py"]
     patch, here = ended.report.patch, world.sample.repository
     assert patch and world.git("write-tree", at=here) == patch.tree
-    assert world.cli("apply").code == 2, "it is there already"
+    assert "already applied" in world.cli("apply").text()
 
 
 def test_a_changed_patch_is_not_applied(world: World) -> None:
@@ -177,6 +178,17 @@ def test_a_reviewer_who_does_not_answer(world: World, answer: str) -> None:
     with ScriptedModel(FIX, review=lambda prompt: answer) as model:
         ended = world.run_with(model)
     world.check_failed(ended, 1, "review")
+
+
+def test_a_reviewer_who_is_late(world: World) -> None:
+    """Refused, or not decided when the broker's clock is the first to end it; never published."""
+    world.ask(limits={"review_s": 1})
+    awaited = Event()
+    with ScriptedModel(FIX, review=lambda prompt: str(awaited.wait(60))) as model:
+        ended = world.run_with(model)
+        awaited.set()
+    assert ended.code in {1, 5}, ended
+    world.check_failed(ended, ended.code, "review")
 
 
 HOSTILE = {

@@ -94,6 +94,7 @@ class World:
             "TMPDIR": str(self.temporary),
             "OPENAI_API_KEY": KEY,
             "CODEX_RUNNER_ENGINE": self.engine,
+            "CODEX_RUNNER_FORGE": "local",
             "CODEX_RUNNER_STATE": str(self.state),
             "CODEX_RUNNER_UPSTREAM": upstream,
         }
@@ -158,11 +159,12 @@ class World:
         return done.text()
 
     def commit(self, message: str) -> None:
-        """Everything in the repository, on its branch."""
+        """Everything in the repository, on its branch and on the remote's."""
         here = self.sample.repository
         self.git("add", "--all", at=here)
         who = ("-c", "user.name=Test", "-c", "user.email=test@example.invalid")
         self.git(*who, "commit", "-q", "-m", message, at=here)
+        self.git("push", "-q", "origin", "main", at=here)
 
     def branches(self) -> dict[str, str]:
         """Of the remote, without `main`: ref -> commit."""
@@ -199,7 +201,9 @@ class World:
         for word in words:
             assert word in problem, ended.error
         assert remedy
-        assert "Traceback" not in ended.stderr and KEY not in ended.stderr + ended.stdout
+        *told, _, _ = ended.stderr.splitlines()
+        assert all(line.startswith("[0") for line in told), "nothing but progress before them"
+        assert KEY not in ended.stderr + ended.stdout
         report = ended.report
         assert report.exit_code == code and report.problem is not None
         assert report.publication is None
@@ -247,6 +251,11 @@ class Started:
                     return
                 line = b""
         raise AssertionError(f"it ended without saying {text!r}")
+
+    def until(self, true: Callable[[], object], what: str) -> None:
+        """Waits for something to become true while the run goes on."""
+        wait_until(lambda: self.child.poll() is not None or true(), what)
+        assert self.child.poll() is None, f"it ended before: {what}"
 
     def signal(self, number: int) -> None:
         """To the runner alone, not to its process group."""

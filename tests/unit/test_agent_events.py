@@ -60,6 +60,27 @@ def test_every_kind_is_told() -> None:
     ]
 
 
+def test_items_keep_their_names() -> None:
+    assert [event.item for event in parse(STREAM, 7)[2:4]] == ["i1", "i1"]
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ('{"error": {"message": "no such model", "code": "x"}}', "no such model"),
+        ('unexpected status 400: {"error": {"message": "too long"}}', "too long"),
+        ('{"error": {"message": 3}}', '{"error": {"message": 3}}'),
+        ('{"error": "text"}', '{"error": "text"}'),
+        ("[{", "[{"),
+        ("plain", "plain"),
+    ],
+)
+def test_an_answer_of_upstream_is_told_in_its_own_words(message: str, told: str) -> None:
+    failed = json.dumps({"type": "turn.failed", "error": {"message": message}})
+    assert read_event(failed.encode()).text == told
+    assert read_event(json.dumps({"type": "error", "message": message}).encode()).text == told
+
+
 @pytest.mark.parametrize("size", [1, 2, 64, 100_000])
 def test_the_cut_of_the_chunks_does_not_matter(size: int) -> None:
     assert parse(STREAM, size) == parse(STREAM, 33)

@@ -84,6 +84,20 @@ def test_files_that_are_refused(tmp_path: Path) -> None:
     assert load_key(good)
 
 
+def test_a_file_of_somebody_else_is_told_how_to_get_it(tmp_path: Path) -> None:
+    spec = write(tmp_path / "key", SECRET.encode())
+    me = os.geteuid()
+    (tmp_path / "key").chmod(0)
+    if me == 0:  # root may read everything
+        os.seteuid(65534)
+    try:
+        with pytest.raises(ConfigError, match="Permission denied") as caught:
+            load_key(spec)
+    finally:
+        os.seteuid(me)
+    assert "chown" in caught.value.remedy and "chmod 600" in caught.value.remedy
+
+
 def test_a_key_does_not_print_itself() -> None:
     key = Key(SECRET.encode(), "env:MY_KEY")
     assert SECRET not in f"{key} {key!r} {[key]}"

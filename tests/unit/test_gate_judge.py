@@ -14,7 +14,7 @@ from tests.fakes import CaseBuilder, answered, ended, nothing_found
 NAMES = ["paths", "size", "secrets", "tests", "review"]
 
 
-def found(sample: Sample) -> Scanned:
+def found(sample: Sample, within_s: float) -> Scanned:
     return Scanned((Hit("github-pat", "certain", 1, 40, "0" * 12),))
 
 

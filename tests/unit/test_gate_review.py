@@ -123,6 +123,7 @@ def test_late_and_failed_sessions_refuse_whatever_they_said() -> None:
     late = lambda good: answered(json.dumps(good), stopped="wall-clock")  # noqa: E731
     failed = lambda good: answered(json.dumps(good), ok=False)  # noqa: E731
     assert codes(check(late)) == ["review.late"]
+    assert "raise review_s under [limits]" in check(late).findings[0].remedy
     assert codes(check(failed)) == ["review.failed"]
 
 
@@ -172,5 +173,6 @@ def test_what_is_not_an_answer_is_an_error() -> None:
     with pytest.raises(InfraError, match="upstream"):
         review.check(broken.case())
     spent = AgentResult(ok=False, usage=Usage(exhausted="requests 9"), exit=ended(1))
-    with pytest.raises(BudgetError):
+    with pytest.raises(BudgetError, match="stopped: requests 9 ran out") as caught:
         review.check(CaseBuilder(review=spent).case())
+    assert "raise requests under [limits]" in caught.value.remedy

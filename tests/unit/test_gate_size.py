@@ -34,6 +34,7 @@ def test_each_limit_has_its_finding_with_measure_and_limit() -> None:
     assert codes(report) == ["size.files", "size.lines", "size.bytes", "size.binaries"]
     assert "11 files" in report.findings[0].why and "limit is 10" in report.findings[0].why
     assert all(finding.retryable for finding in report.findings)
+    assert "raise lines under [limits] in the task" in report.findings[1].remedy
 
 
 def test_empty_files_deletions_and_modes_count() -> None:

@@ -56,6 +56,19 @@ def test_refusals(exit_: Exit, tail: str, code: str) -> None:
     assert report.findings[0].retryable
 
 
+@pytest.mark.parametrize(
+    ("exit_", "limit"),
+    [
+        (ended(None, stopped="wall-clock"), "raise tests_s under [limits]"),
+        (ended(None, stopped="output"), "raise output_mib under [limits]"),
+        (ended(137, out_of_memory=True), "raise memory_mib under [limits]"),
+        (ended(1), "without weakening the tests"),
+    ],
+)
+def test_what_ran_out_is_named_by_its_key(exit_: Exit, limit: str) -> None:
+    assert limit in check(exit_).findings[0].remedy
+
+
 def test_a_nested_run_of_no_tests_is_not_the_last_word() -> None:
     assert check(ended(0), "Ran 0 tests in 0.1s\nRan 12 tests in 0.3s\nOK").verdict == "passed"
 

@@ -80,9 +80,7 @@ def test_somebody_elses_key_is_refused(tmp_path: Path) -> None:
 def test_garbage_and_other_kinds_of_keys_are_refused(tmp_path: Path) -> None:
     local_signer(tmp_path)
     other = ec.generate_private_key(ec.SECP256R1()).private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     for content in (b"", b"garbage", other):
         (tmp_path / "keys" / "receipt.key").write_bytes(content)

@@ -151,7 +151,29 @@ def test_a_task_cannot_waive_the_repository_s_tests() -> None:
 def test_no_test_command_anywhere() -> None:
     with pytest.raises(ConfigError, match="no test command") as caught:
         plan(a_task(test=None))
+    assert '--test "..."' in caught.value.remedy, "a --prompt has no file to write it to"
     assert "test = false" in caught.value.remedy
+
+
+def test_what_was_asked_for_and_not_granted_is_noted() -> None:
+    made = plan(
+        a_task(limits={"files": 99, "lines": 9000, "pids": 64}),
+        Settings(limits=Limits(lines=800)),
+        RepoPolicy(limits={"files": 9, "requests": 9999}, test="make"),
+    )
+    assert made.notes == (
+        "limits.requests: the repository's policy asks for 9999, cut to 200 by the ceiling, "
+        "[limits] in config.toml",
+        "limits.files: the task asks for 99, cut to 9 by the repository's policy",
+        "limits.lines: the task asks for 9000, cut to 800 by the ceiling, [limits] in config.toml",
+        "test: the command of the task is not used; the repository's policy decides",
+    )
+    settings = load_settings({}, {"test": "make check"})
+    assert plan(settings=settings, repo=RepoPolicy(test="make")).notes == (
+        "test: the command of the task is not used; --test decides",
+        "test: the command of the repository's policy is not used; --test decides",
+    )
+    assert plan(a_task(limits={"files": 50, "lines": 3})).notes == ()
 
 
 def test_models_command_line_over_task_over_settings() -> None:
@@ -231,12 +253,17 @@ def test_publishing_needs_a_remote() -> None:
         ("ssh://git@github.com/o/r.git", GITHUB, "github"),
         ("https://ghe.example:8443/o/r", "https://ghe.example:8443", "github"),
         ("http://127.0.0.1:9/o/r", "http://127.0.0.1:9", "github"),
-        ("/srv/r.git", GITHUB, "local"),
-        ("file:///srv/r.git", GITHUB, "local"),
     ],
 )
 def test_forge_follows_the_remote(remote: str, url: str, forge: str) -> None:
     assert choose_forge(remote, "auto", url) == forge
+
+
+@pytest.mark.parametrize("remote", ["/srv/r.git", "file:///srv/r.git"])
+def test_a_directory_is_pushed_to_only_when_the_operator_says_so(remote: str) -> None:
+    assert choose_forge(remote, "local", GITHUB) == "local"
+    with pytest.raises(ConfigError, match="its hooks run as you"):
+        choose_forge(remote, "auto", GITHUB)
 
 
 OTHER_REMOTES = (

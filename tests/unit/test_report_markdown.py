@@ -107,7 +107,7 @@ def test_evil_text_everywhere_is_inert() -> None:
         assert "#1" not in text.replace("&#1", "")
         assert "[ci skip]" not in text
     assert "\n" not in title
-    assert body.count("<pre>") == body.count("</pre>") == 1
+    assert body.count("<pre>") == body.count("</pre>") == 2  # a finding's output, the words
 
 
 @given(st.text(max_size=300))
@@ -132,7 +132,7 @@ def test_report_markdown_however_it_ended() -> None:
     story = report_markdown(make_report())
     assert f"# Run `{RUN}`: published" in story
     assert "12.5 s, exit code 0" in story
-    assert "| agent | 3 | 1200 | 80 | $0.0123 |" in story
+    assert "| author | 3 | 1200 | 80 | $0.0123 |" in story
     assert "### Findings" in story
     bare = make_report(
         plan=None, agent=None, patch=None, gates=(), conclusion="infra-error", exit_code=3,
@@ -142,6 +142,26 @@ def test_report_markdown_however_it_ended() -> None:
     assert "infra-error" in told
     assert "- try: `start it`" in told
     assert "### " not in told
+
+
+def test_who_spent_what_and_what_was_not_granted_is_in_the_request() -> None:
+    plan = make_plan().model_copy(update={"notes": ("limits.files: cut to 50",)})
+    review = Usage(requests=1, input_tokens=70, output_tokens=8)
+    _, body = request_text(plan, make_patch(), make_agent(), (), review)
+    assert "| author | 3 | 1200 | 80 | $0.0123 |\n| reviewer | 1 | 70 | 8 | unknown |" in body
+    assert "- note: `limits.files: cut to 50`" in body
+
+
+def test_a_finding_says_its_place_once_and_keeps_lines_of_output() -> None:
+    place = Finding(
+        gate="secrets", code="secrets.key", path="a.py", line=3, why="a.py:3: a key", remedy="r"
+    )
+    why = "the tests failed; the end of the output:\nFAIL: x\n  at line 1"
+    output = Finding(gate="tests", code="tests.failed", why=why, remedy="r")
+    gates = (GateReport(gate="g", verdict="refused", summary="s", findings=(place, output)),)
+    _, body = request_text(make_plan(), make_patch(), make_agent(), gates)
+    assert "- `secrets.key` at `a.py:3`: `a key`; try: `r`" in body
+    assert "<pre>\n| FAIL: x\n|   at line 1\n</pre>" in body
 
 
 def test_the_commit_message_has_only_our_trailers() -> None:

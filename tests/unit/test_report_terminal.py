@@ -16,7 +16,7 @@ from runner.records.usage import Usage
 from runner.report.jsonout import to_json
 from runner.report.progress import LiveProgress, PlainProgress, SilentProgress, Watching, watching
 from runner.report.terminal import print_report
-from tests.fake_world import COMMIT, make_plan
+from tests.fake_world import COMMIT, RUN, make_plan
 from tests.unit.test_report_markdown import EVIL, make_report
 
 SGR = re.compile(r"\x1b\[[0-9;]*m")
@@ -58,9 +58,28 @@ def test_plain_lines_without_escapes() -> None:
     assert told.isprintable() or set(told) - set("\n") == {c for c in told if c.isprintable()}
     assert "[00:00] agent ..." in told
     assert "(exit 1)" in told
-    assert "2 requests, 1,200 + 80 tokens, price unknown" in told
+    assert "author: 2 requests, 1,200 + 80 tokens, cost unknown" in told
     assert "gate size: passed" in told
     assert not re.search(r"(?m)^\s*::", told)
+
+
+def test_author_and_reviewer_are_counted_apart() -> None:
+    def spend(progress: Watching) -> None:
+        with progress as shown:
+            for phase, requests in (("agent", 5), ("gates", 1)):
+                shown.phase(phase)
+                shown.usage(Usage(requests=requests, cost_usd_micros=20_000))
+
+    stream = io.StringIO()
+    spend(PlainProgress(stream, clock=lambda: 0.0))
+    live = Terminal()
+    spend(LiveProgress(live))
+    for told in (stream.getvalue(), live.getvalue()):
+        assert "author: 5 requests, 0 + 0 tokens, cost $0.0200" in told
+        assert "reviewer: 1 requests, 0 + 0 tokens, cost $0.0200" in told
+    told = summary(make_report(review_usage=Usage(requests=1)), io.StringIO())
+    assert "  author    3 requests, 1,200 + 80 tokens, cost $0.0123\n" in told
+    assert "  reviewer  1 requests, 0 + 0 tokens, cost unknown\n" in told
 
 
 def test_a_flood_of_events_is_throttled_and_counted() -> None:
@@ -122,6 +141,23 @@ def test_the_summary_in_a_pipe_is_plain_and_unwrapped() -> None:
     assert f"            paths.protected: ci.yml: {why}\n" in told
     assert "could not enforce: pids, memory_mib" in told
     assert told.endswith("  folder    /state/runs/r\n  receipt   signature valid\n")
+
+
+def test_notes_places_output_and_the_next_step() -> None:
+    plan = make_plan().model_copy(update={"notes": ("limits.files: cut",)})
+    place = Finding(
+        gate="secrets", code="secrets.x", path="a.py", line=3, why="a.py:3: a key", remedy="r"
+    )
+    long = Finding(gate="size", code="size.x", path="a.py", why="a.py has a line", remedy="r")
+    output = Finding(gate="tests", code="tests.x", why="failed:\nFAIL\n  here", remedy="r")
+    gate = GateReport(gate="g", verdict="passed", summary="s", findings=(place, long, output))
+    told = summary(make_report(plan=plan, gates=(gate,), conclusion="judged"), io.StringIO())
+    assert "  note      limits.files: cut\n" in told
+    assert " secrets.x: a.py:3: a key\n" in told
+    assert " size.x: a.py: has a line\n" in told
+    indent = " " * 12
+    assert f"{indent}tests.x: failed:\n{indent}  FAIL\n{indent}    here\n{indent}try: r\n" in told
+    assert f"  next      codex-runner apply {RUN}\n" in told
 
 
 def test_the_summary_on_a_terminal_has_colours_unless_unwanted(

@@ -15,8 +15,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from runner.cli import apply, diff, list, logs, options, show
-from runner.errors import ConfigError, InfraError, NothingToDoError, RefusedError, RunnerError
-from runner.ledger.folder import EVENTS, OWNER, PATCH, REPORT, RunFolder
+from runner.errors import ConfigError, InfraError, RefusedError, RunnerError
+from runner.ledger.folder import EVENTS, OWNER, PATCH, REPORT, REVIEW_EVENTS, RunFolder
 from runner.records.base import Oid, RunId, Sha256
 from runner.records.patch import Patch
 from tests.unit.test_report_markdown import make_report
@@ -26,7 +26,9 @@ EVIL_TITLE = "Fix\x1b]0;pwned\x07 it\n::error::x"
 LINES = (
     b'{"type":"turn.started"}\n'
     b'{"type":"item.started","item":{"type":"command_execution","command":"ls \\u001b[2J"}}\n'
-    b'{"type":"item.completed","item":{"type":"command_execution","command":"ls","exit_code":3}}\n'
+    b'{"type":"item.started","item":{"id":"2","type":"command_execution","command":"ls"}}\n'
+    b'{"type":"item.completed","item":{"id":"2","type":"command_execution","command":"ls",'
+    b'"exit_code":3}}\n'
     b"\x1b]0;garbage\n"
 )
 
@@ -113,10 +115,17 @@ def test_show_tells_the_run_and_its_receipt(state: Path) -> None:
 
 
 def test_show_tells_tampering(state: Path) -> None:
+    def refused(*words: str) -> str:
+        done = CliRunner().invoke(show.command, ["--state", str(state), *words])
+        assert isinstance(done.exception, RefusedError)
+        assert done.exception.exit_code == 1 and RUN in done.exception.problem
+        return done.stdout
+
     folder(state).write(PATCH, b"other")
-    assert "BUT CHANGED SINCE: patch" in call(show.command, "--state", state).stdout
+    assert "BUT CHANGED SINCE: patch" in refused()
+    assert json.loads(refused("--json"))["receipt"]["mismatches"] == ["patch"]
     (folder(state).path / "receipt.json").unlink()
-    assert "signature absent" in call(show.command, "--state", state).stdout
+    assert "signature absent" in refused()
 
 
 def test_show_of_a_run_without_report(state: Path) -> None:
@@ -156,14 +165,25 @@ def test_list_of_nothing_is_no_error(tmp_path: Path) -> None:
 
 def test_logs_told_json_and_raw(state: Path) -> None:
     told = call(logs.command, "--state", state).stdout
-    assert "> command: ls \\x1b[2J\n" in told
-    assert "  command: ls (exit 3)\n" in told
-    assert "malformed" in told
-    assert harmless(told)
+    assert told == "  command: ls (exit 3)\n  malformed\n> command: ls \\x1b[2J\n"
     rows = call(logs.command, "--state", state, "--json").stdout.splitlines()
-    assert [json.loads(row)["kind"] for row in rows] == ["turn", "command", "command", "malformed"]
+    assert [json.loads(row)["kind"] for row in rows] == [
+        "turn", *("command",) * 3, "malformed",
+    ]  # fmt: skip
     assert call(logs.command, "--state", state, "--raw").stdout_bytes == LINES
     assert call(logs.command, "--state", state, "--raw", "--json").exit_code == 2
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_logs_of_a_review_tell_the_judgement(state: Path, indent: int | None) -> None:
+    answer = {"nonce": "n", "verdict": "reject", "findings": [], "summary": "it\nhides"}
+    item = {"id": "1", "type": "agent_message", "text": json.dumps(answer, indent=indent)}
+    event = json.dumps({"type": "item.completed", "item": item}).encode()
+    folder(state).write(REVIEW_EVENTS, event)
+    told = call(logs.command, "--state", state, "--review").stdout
+    assert told == "  message: reject: it hides\n"
+    folder(state).write(REVIEW_EVENTS, event.replace(b"verdict", b"words"))
+    assert "summary" in call(logs.command, "--state", state, "--review").stdout
 
 
 def test_diff_in_a_pipe_is_exact_and_applies(state: Path, checkout: Path) -> None:
@@ -201,10 +221,21 @@ def test_apply_changes_and_stages_the_whole_tree(state: Path, checkout: Path) ->
     assert git(checkout, "status", "--porcelain") == ""
     done = call(apply.command, "--state", state, "--directory", checkout / "sub", "--json")
     told = json.loads(done.stdout)
-    assert (told["applied"], told["base_matches"]) == (True, True)
+    assert (told["applied"], told["already_applied"], told["base_matches"]) == (True, False, True)
     report = json.loads((folder(state).path / REPORT).read_bytes())
     assert git(checkout, "write-tree") == report["patch"]["tree"]
     assert (checkout / "new.sh").stat().st_mode & 0o777 == 0o755
+
+
+def test_apply_twice_says_so(state: Path, checkout: Path) -> None:
+    call(apply.command, "--state", state, "--directory", checkout)
+    before = git(checkout, "status", "--porcelain")
+    again = call(apply.command, "--state", state, "--directory", checkout)
+    assert (again.exit_code, git(checkout, "status", "--porcelain")) == (0, before)
+    assert f"is already applied to {checkout}" in again.stdout
+    as_json = call(apply.command, "--state", state, "--directory", checkout, "--json")
+    told = json.loads(as_json.stdout)
+    assert (told["applied"], told["already_applied"]) == (False, True)
 
 
 def test_apply_runs_nothing_the_checkout_names(state: Path, checkout: Path) -> None:
@@ -244,7 +275,7 @@ def test_apply_to_another_commit_says_so(state: Path, checkout: Path) -> None:
 
 def test_apply_wants_the_signed_patch(state: Path, checkout: Path) -> None:
     folder(state).write(PATCH, b"diff --git a/x b/x\n")
-    with pytest.raises(RefusedError, match="does not vouch for its patch: changed since"):
+    with pytest.raises(RefusedError, match="does not vouch for it: changed since"):
         call(apply.command, "--state", state, "--directory", checkout)
     (folder(state).path / "receipt.json").unlink()
     with pytest.raises(RefusedError, match=r"no receipt\.json"):
@@ -276,7 +307,7 @@ def test_apply_elsewhere_and_of_nothing(state: Path, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="is not a"):
             call(apply.command, "--state", state, "--directory", place)
     RunFolder.create(tmp_path / "s", RunId(RUN)).seal(make_report(run=RUN, patch=None))
-    with pytest.raises(NothingToDoError, match="kept no patch"):
+    with pytest.raises(ConfigError, match="kept no patch"):
         call(apply.command, "--state", tmp_path / "s")
 
 
@@ -306,4 +337,20 @@ def test_where_the_state_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert options.resolve_state(None) == tmp_path / ".local" / "state" / "codex-runner"
     monkeypatch.setenv("CODEX_RUNNER_STATE", str(tmp_path / "x"))
     assert options.resolve_state(None) == tmp_path / "x"
-    assert options.resolve_state(Path("y")) == Path.cwd() / "y"
+
+
+@pytest.mark.parametrize("verb", [show, list, logs, diff])
+def test_a_broken_settings_file_is_no_reason_to_hide_a_run(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: object
+) -> None:
+    (tmp_path / "codex-runner").mkdir()
+    (tmp_path / "codex-runner" / "config.toml").write_text("broken")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path / "codex-runner")
+    command = verb.command  # type: ignore[attr-defined]
+    assert call(command, "--state", "../state").exit_code == 0
+    monkeypatch.setenv("CODEX_RUNNER_STATE", str(state))
+    assert call(command).exit_code == 0
+    monkeypatch.delenv("CODEX_RUNNER_STATE")
+    with pytest.raises(ConfigError, match="config.toml, line 1"):
+        call(command)

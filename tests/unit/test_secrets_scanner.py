@@ -28,21 +28,31 @@ BROKEN = {
     "not an object": READ + HEAR + SAY.format(b"[]\n"),
     "cut off": READ + HEAR + "sys.stdout.buffer.write((99).to_bytes(8, 'big') + b'{}')",
     "claims a huge answer": READ + HEAR + "sys.stdout.buffer.write(b'\\xff' * 16)",
-    "never answers": READ + HEAR + "import time; time.sleep(600)",
-    "never reads": "import time; time.sleep(600)",
 }
 
 
 @pytest.mark.parametrize("how", BROKEN)
 def test_a_broken_scanner_is_an_error(how: str, tmp_path: Path) -> None:
     sample = Sample(b"x" * 300_000)
-    timeout_s = 1.0 if how.startswith("never") else 60.0
     argv = (sys.executable, "-c", BROKEN[how])
     expected = pytest.raises(InfraError, match="secret scanner")
-    with Scanner(tmp_path, argv, timeout_s) as scanner, expected as caught:
-        scanner.scan(sample)
+    with Scanner(tmp_path, argv) as scanner, expected as caught:
+        scanner.scan(sample, 60)
     if how == "says why it dies":
         assert "nothing_of_that_name" in caught.value.problem
+
+
+SLOW = {
+    "never answers": READ + HEAR + "import time; time.sleep(600)",
+    "never reads": "import time; time.sleep(600)",
+}
+
+
+@pytest.mark.parametrize("how", SLOW)
+def test_a_slow_scanner_has_no_answer_and_is_gone(how: str, tmp_path: Path) -> None:
+    with Scanner(tmp_path, (sys.executable, "-c", SLOW[how])) as scanner:
+        assert scanner.scan(Sample(b"x" * 300_000), 1.0) is None
+        assert scanner.scan(Sample(b"x"), 0.1) is None  # by a new process
 
 
 def test_a_program_that_is_not_there_is_an_error(tmp_path: Path) -> None:
@@ -60,12 +70,13 @@ def test_the_real_one_starts_by_itself_answers_in_order_and_leaves_nothing(tmp_p
     token = "p_".join(("gh", hashlib.sha256(b"sample").hexdigest()[:36]))
     scanner = Scanner(tmp_path / "state")
     try:
-        dirty = scanner.scan(Sample(f"one\nt = '{token}'\n".encode()))
-        clean = scanner.scan(Sample(b"nothing here\n"))
-        known = scanner.scan(Sample(f"t = '{token}'".encode(), f"x\nt = '{token}'".encode()))
+        dirty = scanner.scan(Sample(f"one\nt = '{token}'\n".encode()), 120)
+        clean = scanner.scan(Sample(b"nothing here\n"), 120)
+        known = scanner.scan(Sample(f"t = '{token}'".encode(), f"x\nt = '{token}'".encode()), 120)
     finally:
         scanner.close()
         scanner.close()
+    assert dirty is not None and clean is not None and known is not None
     assert [(hit.rule, hit.line, hit.length) for hit in dirty.hits if hit.tier == "certain"] == [
         ("github-pat", 2, len(token))
     ]
@@ -87,5 +98,5 @@ def test_nothing_of_the_environment_reaches_the_process(
     dump = tmp_path / "environment"
     code = f"import os; open({str(dump)!r}, 'w').write(repr(dict(os.environ)))"
     with Scanner(tmp_path, (sys.executable, "-c", code)) as scanner, pytest.raises(InfraError):
-        scanner.scan(Sample(b"x"))
+        scanner.scan(Sample(b"x"), 60)
     assert "canary" in repr(dict(os.environ)) and "canary" not in dump.read_text()

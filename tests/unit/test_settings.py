@@ -106,6 +106,8 @@ def test_unknown_names_are_errors_with_a_suggestion(user_file: Path) -> None:
     [
         ("engine = 'podman'", "line 1: engine: is none of the choices"),
         ("engine = 1", "line 1: engine: expected a string, found a whole number"),
+        ("rootfs = '/nowhere'", "line 1: rootfs: is not a directory"),
+        ("test = ''", "line 1: test: is empty"),
         ("state = 'here'", "line 1: state: is not an absolute path"),
         ("[limits]\nlines = 0", "line 2: limits.lines: input should be greater"),
         ("prices = 1", "line 1: prices: expected a table"),
@@ -123,6 +125,12 @@ def test_unknown_names_are_errors_with_a_suggestion(user_file: Path) -> None:
 def test_bad_files_name_line_and_key(user_file: Path, line: str, says: str) -> None:
     user_file.write_text(line)
     assert refused(user_file=user_file).problem.startswith(f"{user_file}, {says}")
+
+
+def test_an_empty_test_command_is_told_how_to_go_without() -> None:
+    error = refused({}, {"test": ""})
+    assert error.problem == "--test: is empty"
+    assert "test = false in the task" in error.remedy
 
 
 UNSAFE_URLS = (

@@ -31,10 +31,10 @@ def test_the_whole_story_in_order() -> None:
         "workspace agent", "lend gpt-5.5", "codex agent", "take gpt-5.5", "ingest", "remove agent",
         "workspace tests at b", "remove tests",
         "lend gpt-5.6-terra", "codex review", "take gpt-5.6-terra",
-        "token", f"push c refs/heads/{branch}", f"open {branch}", "seal",
+        "token", "look at main", f"push c refs/heads/{branch}", f"open {branch}", "seal",
     ]  # fmt: skip
-    assert scene.progress.phases == ["prepare", "agent", "ingest", "gates", "publish"]
-    assert set(report.phases_ms) == set(scene.progress.phases)
+    assert scene.progress.phases == ["agent", "ingest", "gates", "publish"]
+    assert set(report.phases_ms) == {"prepare", *scene.progress.phases}
 
 
 def test_claim_2_the_model_is_taken_away_before_anybody_looks() -> None:
@@ -124,7 +124,10 @@ def test_an_unreachable_model_is_named() -> None:
 def test_a_refused_ingest_is_a_refusal() -> None:
     scene = Scene()
     scene.source.ingest_error = RefusedError("pipe is a FIFO", "remove it")
-    assert play(scene).exit_code == 1
+    report = play(scene)
+    assert report.exit_code == 1
+    assert [(gate.gate, gate.verdict) for gate in report.gates] == [("ingest", "refused")]
+    assert report.gates[0].findings[0].why == "pipe is a FIFO"
 
 
 def test_a_forge_that_fails_leaves_no_branch() -> None:
@@ -178,3 +181,9 @@ def test_claim_6_a_full_disk_is_sealed() -> None:
     assert report.exit_code == 3
     assert report.problem is not None
     assert "disk full" in report.problem.problem
+
+
+def test_an_interrupt_that_came_late_still_stops_the_publication() -> None:
+    scene = Scene(halted=lambda: "interrupted")
+    assert play(scene).exit_code == 130
+    assert not [line for line in scene.log if line.startswith("push")]

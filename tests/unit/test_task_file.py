@@ -143,6 +143,7 @@ def test_test_false_waives() -> None:
         (front("paths = ['../x']"), ", line 2: paths: is not a pattern below"),
         (front("paths = ['a//b']"), ", line 2: paths: is not a pattern below"),
         (front("paths = ['a/b**']"), ", line 2: paths: is not a pattern below"),
+        (front("paths = []"), ", line 2: paths: an empty list allows nothing"),
         (front("paths = ['!x']"), ", line 2: paths: is not a pattern below"),
         (front(f"paths = {['a'] * 101}"), ", line 2: paths: more than 100 items"),
         (front("limits = 3"), ", line 2: limits: expected a table, found a whole number"),
@@ -155,7 +156,7 @@ def test_test_false_waives() -> None:
         (front("[limits]\nfiles = '3'"), ", line 3: limits.files: expected a whole number"),
         (front("[limits]\nfiles = 2026-01-01"), "found a date or time"),
         (front("[[limits]]\nfiles = 1"), ", line 2: limits: expected a table, found an array"),
-        (front("test = true"), ", line 2: test: expected a string, found true or false"),
+        (front("test = true"), ", line 2: test: true is no command"),
         (front("test = ' '"), ", line 2: test: is empty"),
         (front('test = "a\\u0000b"'), ", line 2: test: contains control"),
         (front("model = '--trust'"), ", line 2: model: is not a model name"),
@@ -327,6 +328,7 @@ def tasks(draw: st.DrawFn) -> Task:
 
 def _written(task: Task) -> bytes:
     values = task.model_dump(exclude={"prompt", "source", "sha256", "limits"}, exclude_none=True)
+    values = {key: value for key, value in values.items() if value != ()}
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
     lines += ["[limits]", *(f"{key} = {value}" for key, value in task.limits.items())]
     return "\n".join(["+++", *lines, "+++", "", task.prompt, ""]).encode()

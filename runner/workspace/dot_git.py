@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.records.base import Oid
 from runner.workspace.snapshot import Snapshot
 from runner.workspace.store import RAW, lay
 
 BRANCH = "base"
 
 
-def seat(
-    directory: Path, snapshot: Snapshot, commit: Oid, branch: str | None, *, sha256: bool
-) -> None:
-    """Lay a repository whose only branch is at `commit`; packs and index are hard links.
+def make_dot_git(directory: Path, snapshot: Snapshot, branch: str | None, *, sha256: bool) -> None:
+    """Lay a repository whose only branch is at the base; packs and index are hard links.
 
     `git status` is cheap in it: the index has the times of the snapshot's files, which show
     through the overlay (`core.checkStat = minimal`: its inode numbers do not).
@@ -22,8 +19,8 @@ def seat(
     name = branch or BRANCH
     files = {
         "HEAD": f"ref: refs/heads/{name}\n".encode(),
-        "packed-refs": f"{commit} refs/heads/{name}\n".encode(),
-        "shallow": f"{commit}\n".encode(),
+        "packed-refs": f"{snapshot.card.commit} refs/heads/{name}\n".encode(),
+        "shallow": f"{snapshot.card.commit}\n".encode(),
         "info/attributes": RAW.encode(),
     }
     lay(directory, sha256=sha256, files=files, bare=False)

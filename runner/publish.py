@@ -1,0 +1,90 @@
+"""What leaves the machine: one commit on one new branch, and the request that offers it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+
+from runner.errors import InfraError, RunnerError
+from runner.ports import Forge, Request
+from runner.records.agent import AgentResult
+from runner.records.base import Oid
+from runner.records.gate import GateReport
+from runner.records.patch import Patch
+from runner.told import Told
+from runner.world import World
+
+
+def texts(
+    world: World, patch: Patch, agent: AgentResult, gates: tuple[GateReport, ...]
+) -> dict[str, str]:
+    """Everything that would leave beside the tree, by what a person calls it."""
+    title, body = world.request_text(world.plan, patch, agent, gates)
+    return {
+        "branch": world.plan.branch,
+        "commit message": world.commit_message(world.plan),
+        "title": title,
+        "body": body,
+    }
+
+
+def publish(world: World, forge: Forge, told: Told, patch: Patch, agent: AgentResult) -> None:
+    """Push, then open the request; whatever goes wrong takes the branch back.
+
+    Raises:
+        RefusedError: the texts hold a secret, or a token of the runner.
+        ConfigError, InfraError: the remote or the forge refused or failed.
+    """
+    plan = world.plan
+    assert plan.remote is not None
+    said = texts(world, patch, agent, told.gates)
+    world.outbound(said)
+    token = forge.token()
+    world.source.require_published(plan.remote, plan.target, token)
+    branch = _Branch(world, patch.commit, plan.remote, f"refs/heads/{plan.branch}", token)
+    with branch:
+        told.publication = forge.open(
+            Request(
+                run=plan.run,
+                title=said["title"],
+                body=said["body"],
+                branch=plan.branch,
+                target=plan.target,
+                commit=patch.commit,
+                labels=plan.task.labels,
+            )
+        )
+
+
+@dataclass(slots=True)
+class _Branch:
+    """On the remote from entering on; taken back when leaving with an error, ^C included."""
+
+    world: World
+    commit: Oid
+    remote: str
+    ref: str
+    token: str | None
+
+    def __enter__(self) -> None:
+        try:
+            self.world.source.push(self.commit, self.remote, self.ref, self.token)
+        except BaseException:  # it may have arrived all the same
+            with suppress(RunnerError):
+                self._withdraw()
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        if error is None:
+            return
+        try:
+            self._withdraw()
+        except RunnerError as left:
+            first = error.problem if isinstance(error, RunnerError) else str(kind)
+            raise InfraError(f"{first}; and {left.problem}", left.remedy) from error
+
+    def _withdraw(self) -> None:
+        self.world.source.withdraw(self.commit, self.remote, self.ref, self.token)
