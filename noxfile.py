@@ -1,7 +1,7 @@
 """`python3 noxfile.py demo` and `python3 noxfile.py tests`: all the set-up, on a bare machine.
 
 Needs git and Python >= 3.11 with venv. When nox is missing it is installed into `.bootstrap/`.
-Other sessions: lint, types, layers, bench, hostile, build. Arguments after the session's name go
+Other sessions: lint, types, layers, image, bench, build. Arguments after the session's name go
 to the session: `python3 noxfile.py demo --scenario secret`.
 """
 
