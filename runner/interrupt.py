@@ -1,4 +1,4 @@
-"""^C, SIGTERM and a closed terminal: a running sandbox is stopped in good order, anything else at once."""
+"""^C, SIGTERM and a closed terminal: a sandbox is stopped in good order, all else at once."""
 
 from __future__ import annotations
 

@@ -111,6 +111,9 @@ class Source(Protocol):
     def base_blob(self, path: str) -> bytes | None:
         """Content of a file at the base commit; None = absent or not a regular file."""
 
+    def at_base(self, path: str) -> bool:
+        """Whether the base commit has anything at `path`, a directory included."""
+
     def push(self, commit: Oid, remote: str, ref: str, token: str | None) -> None:
         """Create `ref` at `commit` on the remote: never force, expected to be absent or equal.
 
@@ -213,6 +216,8 @@ class Case:
     plan: Plan
     patch: Patch
     blob: Callable[[Oid], bytes]
+    at_base: Callable[[str], bool]
+    """Whether the base has anything at a path (in the text form), a directory included."""
     diff: Callable[[], bytes]
     texts: Mapping[str, str]
     """Everything else that would leave the machine: branch, commit message, title, body."""

@@ -10,17 +10,14 @@ from runner.errors import InfraError, RunnerError
 from runner.ports import Forge, Request
 from runner.records.agent import AgentResult
 from runner.records.base import Oid
-from runner.records.gate import GateReport
 from runner.records.patch import Patch
 from runner.told import Told
 from runner.world import World
 
 
-def texts(
-    world: World, patch: Patch, agent: AgentResult, gates: tuple[GateReport, ...]
-) -> dict[str, str]:
+def texts(world: World, told: Told, patch: Patch, agent: AgentResult) -> dict[str, str]:
     """Everything that would leave beside the tree, by what a person calls it."""
-    title, body = world.request_text(world.plan, patch, agent, gates)
+    title, body = world.request_text(world.plan, patch, agent, told.gates, told.review_usage)
     return {
         "branch": world.plan.branch,
         "commit message": world.commit_message(world.plan),
@@ -38,7 +35,7 @@ def publish(world: World, forge: Forge, told: Told, patch: Patch, agent: AgentRe
     """
     plan = world.plan
     assert plan.remote is not None
-    said = texts(world, patch, agent, told.gates)
+    said = texts(world, told, patch, agent)
     world.outbound(said)
     token = forge.token()
     world.source.require_published(plan.remote, plan.target, token)

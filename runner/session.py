@@ -10,7 +10,7 @@ from runner.ports import Session
 from runner.records.agent import AgentResult
 from runner.records.plan import Plan
 from runner.records.sandbox import Overlay, Walls
-from runner.records.task import Limits
+from runner.records.task import Limits, how_to_raise
 from runner.records.usage import Budget
 from runner.told import stopped
 from runner.world import World
@@ -39,10 +39,7 @@ def failure(plan: Plan, agent: AgentResult) -> RunnerError:
     """Why the author's session was not ok, as the error that ends the run."""
     stop, exhausted = agent.exit.stopped, agent.usage.exhausted
     if exhausted is not None and stop in {None, "budget"}:
-        return BudgetError(
-            f"the agent's budget ran out: {exhausted}",
-            "raise that limit, or ask for less in one task",
-        )
+        return _ran_out(exhausted, agent.usage.requests)
     if stop is not None:
         return stopped(stop, "the agent")
     if agent.fault is not None:
@@ -50,6 +47,16 @@ def failure(plan: Plan, agent: AgentResult) -> RunnerError:
     return InfraError(
         f"codex did not finish its turn: {agent.reason}", "read `codex-runner logs`, run it again"
     )
+
+
+def _ran_out(line: str, requests: int) -> BudgetError:
+    """`line` as the broker says it: `output_tokens 500000`."""
+    limit = line.partition(" ")[0]
+    if not requests and limit.endswith("_tokens"):
+        problem = f"the agent cannot even start: {line} is less than one request needs"
+    else:
+        problem = f"the agent was stopped: {line} ran out"
+    return BudgetError(problem, how_to_raise(limit))
 
 
 def _hold(

@@ -6,6 +6,7 @@ on these; what a forge or a CI log would obey is the report room's business.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | frozenset(
@@ -13,18 +14,31 @@ _BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") |
 )
 """Printable to Python, invisible to people: fillers and variation selectors."""
 
+_INEXACT = re.compile(r"[^\n\t -~]")
+
 _STACKED_MARKS = 4
 """Combining marks on one letter that are left alone; more paint over other lines."""
 
 
-def visible(text: str, *, keep_tabs: bool = False) -> str:
-    r"""Controls, bidi and zero-width characters -> `\x1b`, `\u202e`; `\n` stays. Idempotent."""
-    if keep_tabs:
-        return "\t".join(map(visible, text.split("\t")))
+def visible(text: str) -> str:
+    r"""Controls, bidi and zero-width characters -> `\x1b`, `\u202e`; `\n` stays. Idempotent.
+
+    For people: some of what differs looks the same afterwards. See `exact`.
+    """
     text = text.replace("\r\n", "\n").replace("\t", "    ")
     if text.isascii() and text.replace("\n", "").isprintable():
         return text
     return _unstacked("".join(map(_shown, text)))
+
+
+def exact(text: str) -> str:
+    """Nothing lost, nothing hidden: what is no letter and no printable ASCII -> `⟦U+FE0F⟧`.
+
+    Line feeds and tabs stay. The brackets are escaped themselves, so only this function writes
+    them: two texts that differ never look the same. Bytes that are not UTF-8 are taken as
+    `errors="surrogateescape"` gives them: `\\xff` -> `⟦U+DCFF⟧`.
+    """
+    return _INEXACT.sub(_spelled_out, text)
 
 
 def line(text: str, limit: int = 500) -> str:
@@ -40,6 +54,12 @@ def cut(text: str, limit: int) -> str:
 def tail(text: str, limit: int) -> str:
     """The last `limit` characters, with a mark if that is not all."""
     return text if len(text) <= limit else "..." + text[3 - limit :]
+
+
+def _spelled_out(match: re.Match[str]) -> str:
+    char = match[0]
+    is_letter = unicodedata.category(char).startswith("L") and char not in _BLANK_LETTERS
+    return char if is_letter else f"⟦U+{ord(char):04X}⟧"
 
 
 def _shown(char: str) -> str:

@@ -25,6 +25,7 @@ from runner.records.patch import Patch
 from runner.records.plan import Plan
 from runner.records.report import Problem, Publication, RunReport
 from runner.records.sandbox import StopReason
+from runner.records.task import how_to_raise
 from runner.records.usage import Usage
 
 INTERRUPTED = InterruptedRunError("interrupted", "run the command again; the run's folder is kept")
@@ -38,10 +39,9 @@ def stopped(reason: StopReason, what: str) -> RunnerError:
         case "halted":
             return HaltedError(f"{what} was halted", "see who halted it, then run it again")
         case _:
-            limit = {"wall-clock": "wall_s", "idle": "idle_s", "output": "output_mib"}.get(reason)
-            return BudgetError(
-                f"{what} was stopped: {reason} limit", f"raise {limit or reason} in [limits]"
-            )
+            keys = {"wall-clock": "wall_s", "idle": "idle_s", "output": "output_mib"}
+            limit = keys.get(reason, reason)
+            return BudgetError(f"{what} was stopped: {limit} ran out", how_to_raise(limit))
 
 
 class Told:

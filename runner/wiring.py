@@ -39,6 +39,7 @@ from runner.sandbox.choose import Makers, choose
 from runner.sandbox.codex_package import CodexPackage, locate
 from runner.sandbox.command import run_command
 from runner.told import Told
+from runner.tried import Tried
 from runner.workspace.source import open_source
 from runner.world import World
 
@@ -68,6 +69,7 @@ class _Parts:
     package: CodexPackage
     engine: Engine
     source: Source
+    tried: Tried
     plan: Plan
 
 
@@ -113,7 +115,8 @@ def _parts(
     source = open_source(asked.repository, revision, state, allow_dirty=asked.allow_dirty)
     stack.callback(source.close)
     package = locate()
-    engine = _engine(settings, package, state)
+    tried = Tried(state / "tried.json")
+    engine = _engine(settings, package, state, tried)
     plan = make_plan(
         asked.task,
         settings,
@@ -127,10 +130,10 @@ def _parts(
     )
     if plan.remote is not None:  # asked again, with the token, before the push
         source.require_published(plan.remote, plan.target, None)
-    return _Parts(settings, package, engine, source, plan)
+    return _Parts(settings, package, engine, source, tried, plan)
 
 
-def _engine(settings: Settings, package: CodexPackage, state: Path) -> Engine:
+def _engine(settings: Settings, package: CodexPackage, state: Path, tried: Tried) -> Engine:
     def bubblewrap() -> Engine:
         from runner.sandbox.bubblewrap import BubblewrapEngine
 
@@ -149,7 +152,7 @@ def _engine(settings: Settings, package: CodexPackage, state: Path) -> Engine:
         return DockerEngine(package, settings.image).reachable()
 
     makers: Makers = {"bubblewrap": bubblewrap, "docker": docker}
-    return choose(settings.engine, makers, docker_ready, state / "engines.json")
+    return choose(settings.engine, makers, docker_ready, tried)
 
 
 def _world(
@@ -168,7 +171,11 @@ def _world(
         engine=parts.engine,
         source=parts.source,
         coder=CodexExec(
-            parts.engine, parts.package.version, Path(relay.__file__), settings.inner_sandbox
+            parts.engine,
+            parts.package.version,
+            Path(relay.__file__),
+            settings.inner_sandbox,
+            parts.tried,
         ),
         lender=broker,
         forge=_forge(plan, settings),

@@ -11,6 +11,7 @@ from runner.records.gate import GateReport
 from runner.records.patch import Patch
 from runner.records.plan import Plan
 from runner.records.sandbox import Overlay, StopReason
+from runner.records.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,10 @@ class World:
     halted: Callable[[], StopReason | None]
     prompt: Callable[[Plan], str]
     commit_message: Callable[[Plan], str]
-    request_text: Callable[[Plan, Patch, AgentResult, tuple[GateReport, ...]], tuple[str, str]]
-    """Title and body, sanitised."""
+    request_text: Callable[
+        [Plan, Patch, AgentResult, tuple[GateReport, ...], Usage | None], tuple[str, str]
+    ]
+    """Title and body, sanitised; the last is what the reviewer used."""
     outbound: Callable[[Mapping[str, str]], None]
     """The last look at all text before it leaves; raises RefusedError when it holds a secret."""
     test: Callable[[Overlay, str], TestRun]

@@ -108,6 +108,9 @@ class FakeSource:
     def base_blob(self, path: str) -> bytes | None:
         return None
 
+    def at_base(self, path: str) -> bool:
+        return False
+
     def push(self, commit: Oid, remote: str, ref: str, token: str | None) -> None:
         self.log.append(f"push {commit[:1]} {ref}")
         if self.push_error:

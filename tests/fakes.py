@@ -12,7 +12,7 @@ from runner.ports import Case, TestRun
 from runner.records.agent import AgentResult
 from runner.records.base import Oid
 from runner.records.patch import Change, Patch
-from runner.records.paths import encode_path
+from runner.records.paths import decode_path, encode_path
 from runner.records.sandbox import Exit
 from runner.records.scan import Sample, Scanned
 from runner.records.task import Limits
@@ -79,6 +79,7 @@ class CaseBuilder:
                 base_commit=BASE, base_tree=Oid("d" * 40), tree=TREE, commit=COMMIT, changes=changes
             ),
             blob=blobs.__getitem__,
+            at_base=lambda path: any(_is_within(name, decode_path(path)) for name in old),
             diff=lambda: self.diff,
             texts=self.texts,
             held=self.held,
@@ -118,6 +119,10 @@ def _files(tree: Tree) -> dict[bytes, File]:
         path.encode(errors="surrogateescape"): file if isinstance(file, File) else File(file)
         for path, file in tree.items()
     }
+
+
+def _is_within(name: bytes, path: bytes) -> bool:
+    return name == path or name.startswith(path + b"/")
 
 
 def _lines(file: File | None) -> list[bytes]:

@@ -34,6 +34,7 @@ from runner.records.sandbox import (
     Walls,
 )
 from runner.records.usage import Usage
+from runner.tried import Tried
 
 ETC = "/etc/codex"
 BIN = f"{CODEX}/bin/codex"
@@ -49,12 +50,18 @@ class CodexExec:
     """The `Coder`. `relay` is the script that pumps 127.0.0.1:PORT to the broker's socket."""
 
     def __init__(
-        self, engine: Engine, version: str, relay: Path, inner_sandbox: InnerSandbox = "auto"
+        self,
+        engine: Engine,
+        version: str,
+        relay: Path,
+        inner_sandbox: InnerSandbox = "auto",
+        tried: Tried | None = None,
     ) -> None:
         self._engine = engine
         self._version = version
         self._relay = relay
         self._wanted = inner_sandbox
+        self._tried = tried
         self._nests: bool | None = None
 
     @property
@@ -101,11 +108,15 @@ class CodexExec:
         )
 
     def _inner(self) -> bool:
-        """Whether codex's own sandbox is used, tried once per engine."""
+        """Whether codex's own sandbox is used; a success is remembered, a failure tried again."""
         if self._wanted == "off":
             return False
+        key = f"nesting {self._engine.name} {self._engine.fingerprint} codex {self._version}"
         if self._nests is None:
-            self._nests = self._try_nesting()
+            known = self._tried is not None and self._tried.worked(key)
+            self._nests = known or self._try_nesting()
+            if self._nests and not known and self._tried is not None:
+                self._tried.remember(key)
         if self._wanted == "required" and not self._nests:
             raise InfraError(
                 f"codex's inner sandbox cannot start in the {self._engine.name} engine, and "

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, cast
 
 from runner.broker.budget import Meter
 from runner.broker.journal import Journal
@@ -94,10 +96,12 @@ class Broker:
         listener: socket.socket,
         stop: asyncio.Event,
     ) -> None:
-        from runner.broker.application import Application
-        from runner.broker.server import serve
-
         with listener:  # a client must not wait for a server that failed to start
+            # httpx tries to import its own command line, and 30 ms of rich and pygments with it
+            sys.modules.setdefault("httpx._main", cast(ModuleType, None))
+            from runner.broker.application import Application
+            from runner.broker.server import serve
+
             async with self.upstream.client(self.key) as client:
                 url = f"{self.upstream.base_url}/responses"
                 application = Application(model, self.key, meter, state, journal, client, url)

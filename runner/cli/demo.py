@@ -96,7 +96,7 @@ def _home(directory: Path | None) -> Path:
         raise ConfigError(
             f"cannot make {directory}: {error.strerror}", "choose a directory you may write"
         ) from error
-    return directory.absolute()
+    return directory.resolve()
 
 
 def _where(home: Path, run: str) -> None:

@@ -66,8 +66,8 @@ _CERTAIN = (
         "private-key",
         re.compile(
             rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:\s|\\r|\\n|[\"'+,])++"
-            rb"(?:[A-Za-z-]{2,}+: [^\r\n]++\s++)*+[A-Za-z0-9+/=]{24}"
-            rb"[A-Za-z0-9+/=\\\s\"'+,]{0,8192}"
+            rb"(?:[A-Za-z-]{2,}+: (?:(?!-----)[^\r\n])++\s++)*+"
+            rb"([A-Za-z0-9+/=]{24}[A-Za-z0-9+/=\\\s\"'+,]{0,8192})"
         ),
     ),
     ("jwt", re.compile(rb"(?<![\w-])eyJ[\w-]{14,}+\.eyJ[\w-]{10,}+\.[\w-]{20,}+")),
@@ -108,7 +108,7 @@ def find(text: bytes) -> Iterator[Match]:
     """All matches, rule by rule; spans of different rules may overlap."""
     for rule, pattern in _CERTAIN:
         for match in pattern.finditer(text):
-            if not is_sample(match[0][:64]):
+            if not is_sample(match[match.lastindex or 0][:64]):
                 yield Match(rule, "certain", *match.span())
     for rule, pattern in _GROUPED:
         for match in pattern.finditer(text):

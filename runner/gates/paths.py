@@ -1,4 +1,8 @@
-"""Gate `paths`: the change stays out of protected places and inside the ones it was given."""
+"""Gate `paths`: the change stays out of protected places and inside the ones it was given.
+
+A list of protected places is never complete, so a dot-file or dot-directory that is new at the
+root is refused too, unless the task's `paths` have a pattern that begins with its very name.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from runner.gates import globs
 from runner.ports import Case
 from runner.records.gate import Finding, GateReport
 from runner.records.patch import Change
-from runner.records.paths import decode_path
+from runner.records.paths import decode_path, encode_path
 
 NAME = "paths"
 GITLINK = "160000"
@@ -17,20 +21,39 @@ PROTECTED = (
     # git's own files, and .github, .gitlab, .gitea, .gitleaks.toml, ...
     "**/.git*/",
     # instructions and configuration of coding agents
-    "**/.codex/",
     "**/.agents/",
     "**/.claude/",
+    "**/.clinerules/",
+    "**/.codex/",
     "**/.cursor/",
     "**/.cursorrules",
+    "**/.gemini/",
+    "**/.junie/",
+    "**/.kiro/",
     "**/.mcp.json",
+    "**/.opencode/",
+    "**/.roo*/",
+    "**/.windsurf*/",
     "**/AGENTS.md",
     "**/AGENTS.override.md",
     "**/CLAUDE.md",
     "**/CLAUDE.local.md",
     "**/GEMINI.md",
-    # what CI runs when a branch is pushed, before any person has looked
+    # what CI or a host runs when a branch is pushed, before any person has looked
+    "**/.azure-pipelines/",
+    "**/.readthedocs.y*ml",
+    "**/.tekton/",
+    "**/Jenkinsfile*",
+    "**/action.y*ml",
+    "**/azure-pipelines*.y*ml",
+    "**/cloudbuild.json",
+    "**/cloudbuild.y*ml",
+    "**/netlify.toml",
+    "**/vercel.json",
     ".appveyor.yml",
+    ".build.yml",
     ".buildkite/",
+    ".builds/",
     ".circleci/",
     ".cirrus.star",
     ".cirrus.yml",
@@ -42,39 +65,51 @@ PROTECTED = (
     ".teamcity/",
     ".travis.yml",
     ".woodpecker*/",
-    "**/Jenkinsfile*",
-    "**/action.yaml",
-    "**/action.yml",
-    "**/azure-pipelines*.yaml",
-    "**/azure-pipelines*.yml",
-    "**/cloudbuild.yaml",
-    "**/cloudbuild.yml",
+    ".zuul.d/",
+    ".zuul.y*ml",
     "appveyor.yml",
     "bitbucket-pipelines.yml",
-    "buildspec.yml",
+    "buildspec.y*ml",
     "codemagic.yaml",
-    "renovate.json*",
+    "zuul.d/",
+    "zuul.y*ml",
+    # bots that open requests of their own
     ".renovaterc*",
+    "renovate.json*",
     # who has to approve
     "**/CODEOWNERS",
     # policy of this runner
     "**/.codex-runner*/",
-    # what runs on a developer's machine by opening, entering or committing
+    # what runs on a developer's machine by opening, entering, building or committing
+    "**/*.code-workspace",
+    "**/.bazelrc",
+    "**/.cargo/",
     "**/.devcontainer/",
     "**/.envrc",
+    "**/.exrc",
+    "**/.gdbinit",
     "**/.husky/",
     "**/.idea/",
     "**/.lefthook*/",
+    "**/.lldbinit",
     "**/.mise*.toml",
     "**/.npmrc",
     "**/.pre-commit-config.yaml",
     "**/.pre-commit-hooks.yaml",
     "**/.pypirc",
+    "**/.tool-versions",
+    "**/.vimrc",
+    "**/.vs/",
     "**/.vscode/",
     "**/.yarnrc*",
+    "**/.zed/",
     "**/lefthook*.yml",
     "**/mise.toml",
     "**/pip.conf",
+    # what every start of Python runs
+    "**/*.pth",
+    "**/sitecustomize.py",
+    "**/usercustomize.py",
     # what tells secret scanners to look away
     "**/.betterleaks*",
     "**/.kingfisher*",
@@ -104,7 +139,7 @@ def check(case: Case) -> GateReport:
     found = [
         finding
         for change in case.patch.changes
-        if (finding := _judge(change, protected, allowed)) is not None
+        if (finding := _judge(change, protected, allowed) or _new_dotfile(change, case))
     ]
     count = len(case.patch.changes)
     return GateReport(
@@ -128,6 +163,19 @@ def _judge(change: Change, protected: list[globs.Glob], allowed: list[Allowed]) 
             why = f"is outside of what the {layer.who} allows: {patterns}"
             return _finding(change, "outside", why)
     return None
+
+
+def _new_dotfile(change: Change, case: Case) -> Finding | None:
+    """The next tool's file that no list knows yet begins with a dot, at the root."""
+    if change.old_oid is not None or change.new_oid is None:
+        return None
+    root = decode_path(change.path).split(b"/", 1)[0]
+    name = root.decode(errors="surrogateescape")
+    named = {globs.parse(pattern).segments[0] for pattern in case.plan.paths}
+    if not globs.fold(name).startswith(".") or name in named or case.at_base(encode_path(root)):
+        return None
+    why = "is below a new dot-file of the root: what tools read it is unknown; tasks may name it"
+    return _finding(change, "new-dotfile", why)
 
 
 def _finding(change: Change, rule: str, why: str) -> Finding:

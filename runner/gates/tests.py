@@ -6,6 +6,7 @@ What the output says is never believed when it is good news; it may only add a r
 from __future__ import annotations
 
 import re
+import shlex
 
 from runner.ports import Case, TestRun
 from runner.records.gate import Finding, GateReport
@@ -17,6 +18,13 @@ NAME = "tests"
 WHY_CHARS = 4000
 PYTEST_NO_TESTS = 5
 _RAN = re.compile(r"^Ran (\d+) tests? in ", re.MULTILINE)
+_PYTEST = re.compile(r"(?:.*/bin/)?(?:pytest|py\.test)")
+_SIGN_OF_TESTS = re.compile(
+    r"(?<!\d)[1-9]\d* (?:passed|failed|xfailed|xpassed|errors?)\b|^Ran [1-9]\d* tests? in "
+    r"|^[sE]*+[.FxX][.FEsxX]*+(?: +\[ *\d+%\])?\r?$",
+    re.MULTILINE,
+)
+"""A count, or the row of dots that is all `pytest -qq` says."""
 
 
 def check(case: Case) -> GateReport:
@@ -59,7 +67,23 @@ def _no_tests(run: TestRun, command: str) -> bool:
     if run.exit.code == PYTEST_NO_TESTS:
         return "pytest" in command or "no tests ran" in run.tail.casefold()
     ran = _RAN.findall(run.tail)
-    return bool(ran) and int(ran[-1]) == 0
+    if ran and int(ran[-1]) == 0:
+        return True
+    silent = run.exit.code == 0 and _SIGN_OF_TESTS.search(run.tail) is None
+    return silent and _is_test_runner(command)
+
+
+def _is_test_runner(command: str) -> bool:
+    """Its last part is pytest or unittest by its words, and its output is all in the tail."""
+    last = re.split(r"[;&|\n]", command.strip())[-1]
+    try:
+        words = shlex.split(last)
+    except ValueError:
+        return False
+    if ">" in last:
+        return False
+    is_unittest = {"-m", "unittest"} <= set(words)
+    return is_unittest or any(_PYTEST.fullmatch(word) for word in words)
 
 
 def _ending(run: TestRun) -> str:

@@ -17,9 +17,7 @@ Oid = NewType("Oid", str)
 Sha256 = NewType("Sha256", str)
 """64 lower-case hex digits."""
 
-FROZEN = ConfigDict(
-    frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True, protected_namespaces=()
-)
+FROZEN = ConfigDict(frozen=True, extra="forbid", strict=True, protected_namespaces=())
 
 
 class Record(BaseModel):

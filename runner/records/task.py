@@ -45,7 +45,9 @@ class Limits(Record):
 
 
 def how_to_raise(limit: str) -> str:
-    """The remedy when a limit, named as in `Limits`, was too low."""
+    """The remedy when a limit was too low; of one that is not in `Limits`, to need less."""
+    if limit not in Limits.model_fields:
+        return "ask for less in one task"
     return f"raise {limit} under [limits] in the task (the ceiling is [limits] in config.toml)"
 
 

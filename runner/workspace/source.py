@@ -144,6 +144,9 @@ class GitSource:
         node = Trees(self._git, self._base.tree).get(decode_path(path))
         return self.blob(node.oid) if node is not None and node.regular else None
 
+    def at_base(self, path: str) -> bool:
+        return Trees(self._git, self._base.tree).get(decode_path(path)) is not None
+
     def push(self, commit: Oid, remote: str, ref: str, token: str | None) -> None:
         if ref == f"refs/heads/{self._base.remote_branch}":
             raise ConfigError(f"{ref} is the remote's default branch", "push to another branch")

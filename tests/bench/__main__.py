@@ -21,8 +21,8 @@ from rich.console import Console
 
 from runner.errors import RunnerError
 from tests.bench.machine import machine
-from tests.bench.row import Result, Unmeasured, UnmeasuredError
 from tests.bench.rounds import Setting
+from tests.bench.row import Result, Unmeasured, UnmeasuredError
 from tests.bench.table import show
 
 NOT_MEASURED = 3

@@ -1,10 +1,9 @@
-"""Peak memory of the runner's process: an ordinary run, and one whose commands print without end."""
+"""Peak memory of the runner's process: an ordinary run, and runs whose commands print on and on."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from runner.demo.model import Say, Shell, Step
 from runner.demo.scenarios import SCENARIOS
@@ -15,7 +14,7 @@ from tests.bench.stage import Stage, staged
 
 AT_MOST_MB = 120
 FLOOD_BYTES, QUICK_FLOOD_BYTES = 1_000_000_000, 100_000_000
-REFUSED, BUDGET = 1, 5
+REFUSED = 1
 
 
 def measure(setting: Setting) -> Iterator[Row]:

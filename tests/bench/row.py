@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Literal
@@ -11,7 +11,11 @@ from typing import Literal
 Figure = Literal["ratio", "excess", "itself"]
 """ours / against, ours - against, or ours alone."""
 
-_BETWEEN = {"ratio": operator.truediv, "excess": operator.sub, "itself": lambda ours, _: ours}
+_BETWEEN: Mapping[Figure, Callable[[float, float], float]] = {
+    "ratio": operator.truediv,
+    "excess": operator.sub,
+    "itself": lambda ours, _: ours,
+}
 
 
 class UnmeasuredError(Exception):

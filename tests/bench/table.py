@@ -24,7 +24,7 @@ def show(results: Sequence[Result], console: Console) -> None:
         table.add_row(*cells)
     console.print(table)
     for text in told(results):
-        console.print(text, highlight=False)
+        console.print(text, highlight=False, markup=False)
 
 
 def told(results: Iterable[Result]) -> Iterator[str]:
@@ -68,7 +68,7 @@ def number(value: float) -> str:
 def _lines(results: Iterable[Result]) -> Iterator[tuple[str, ...]]:
     for result in results:
         if isinstance(result, Unmeasured):
-            yield (f"[yellow]{result.what}[/]", "", "", "", "", f"[yellow]not measured[/]")
+            yield (f"[yellow]{result.what}[/]", "", "", "", "", "[yellow]not measured[/]")
             continue
         yield (
             result.what,

@@ -87,8 +87,16 @@ def dirty(world: World) -> None:
 
 
 def unpublished_base(world: World) -> None:
-    world.git("update-ref", "-d", "refs/heads/main")
-    world.git("update-ref", "-d", "refs/remotes/origin/main", at=world.sample.repository)
+    (world.sample.repository / "draft.py").touch()
+    world.commit("Not for others yet", push=False)
+
+
+def no_target(world: World) -> None:
+    world.ask(target="release")
+
+
+def nobody_vouched(world: World) -> None:
+    world.settings["CODEX_RUNNER_FORGE"] = "auto"
 
 
 def unknown_base(world: World) -> None:
@@ -134,6 +142,8 @@ def itself_as_reviewer(world: World) -> None:
         (no_commit, ("has no commit yet",)),
         (dirty, ("uncommitted changes: tally/stats.py",)),
         (unpublished_base, ("commits that", "lacks")),
+        (no_target, ("no branch release",)),
+        (nobody_vouched, ("its hooks run as you",)),
         (unknown_base, ("no-such-branch", "is unknown")),
         (no_remote, ("no remote",)),
         (strange_remote, ("ext::",)),
@@ -271,25 +281,26 @@ exit $code
 """Runs a command with `$2` on a small file system that has `$4` KiB left; keeps what it leaves."""
 
 
-@pytest.mark.parametrize("left_kib", [8, 24, 112])
+@pytest.mark.parametrize("left_kib", [8, 32, 72, 116])
 def test_the_disk_is_full(world: World, left_kib: int) -> None:
-    """Before there is a folder of the run, before the agent starts, and while it works."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a small file system")
+    """Before there is a folder of the run, before there is a plan, after it, as the agent works."""
     kept = world.state.rename(world.home / "kept")
     world.state.mkdir()
+    uid, gid = os.geteuid(), os.getegid()
+    root = "-Urm" if uid else "-m"  # only root mounts, and the run must not be
+    itself = ["unshare", "-U", f"--map-user={uid}", f"--map-group={gid}"] if uid else []
     size = 4096 + sum(path.stat().st_size for path in kept.rglob("*")) // 1024
-    argv = [str(size), str(world.state), str(kept), str(left_kib), *CLI, "run", world.task]
+    argv = [str(size), str(world.state), str(kept), str(left_kib), *itself, *CLI, "run", world.task]
     with ScriptedModel(FIX) as model:
         env, here = world.env(model.url), world.sample.repository
-        done = run(["unshare", "-m", "sh", "-c", FULL, "sh", *argv], env=env, cwd=here)
+        done = run(["unshare", root, "sh", "-c", FULL, "sh", *argv], env=env, cwd=here)
     world.state.rmdir()
     kept.rename(world.state)
     ended = world.ended(done.code, done.stdout, done.stderr)
     assert ended.code == INFRA and "Traceback" not in ended.stderr, ended
     assert any(word in ended.error[0] for word in ("No space left", "disk full")), ended.error
     assert (ended.folder is None) == (left_kib == 8), "as much of it as fits"
-    if ended.folder is not None:
+    if ended.folder is not None and (ended.path / "receipt.json").exists():
         world.check_signed(ended)
         assert ended.report.exit_code == INFRA
     assert not world.branches() and not world.requests()

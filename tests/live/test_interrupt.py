@@ -111,10 +111,11 @@ def test_twice(world: World, nap: str) -> None:
     check_interrupted(world, ended, run.seconds)
 
 
-def test_while_upstream_is_silent(world: World) -> None:
+def test_from_a_terminal(world: World) -> None:
+    """^C there goes to the whole group; upstream is silent."""
     with ScriptedModel([Stall("headers")]) as model, world.started(model) as run:
         run.until(lambda: model.requests, "a request")
-        run.signal(SIGINT)
+        run.signal(SIGINT, group=True)
         ended = run.end()
     check_interrupted(world, ended, run.seconds)
 

@@ -47,7 +47,11 @@ def test_a_remote_that_goes_away(world: World) -> None:
 def test_a_remote_that_cannot_be_reached(world: World) -> None:
     url = "https://127.0.0.1:9"
     world.git("remote", "set-url", "origin", f"{url}/o/r.git", at=world.sample.repository)
-    world.settings |= {"CODEX_RUNNER_GITHUB_URL": url, "GITHUB_TOKEN": TOKEN}
+    world.settings |= {
+        "CODEX_RUNNER_FORGE": "github",
+        "CODEX_RUNNER_GITHUB_URL": url,
+        "GITHUB_TOKEN": TOKEN,
+    }
     ended = world.run()
     world.check_failed(ended, INFRA, "127.0.0.1")
     check_kept(world, ended)

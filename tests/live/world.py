@@ -158,13 +158,14 @@ class World:
         assert done.code == 0, done
         return done.text()
 
-    def commit(self, message: str) -> None:
+    def commit(self, message: str, *, push: bool = True) -> None:
         """Everything in the repository, on its branch and on the remote's."""
         here = self.sample.repository
         self.git("add", "--all", at=here)
         who = ("-c", "user.name=Test", "-c", "user.email=test@example.invalid")
         self.git(*who, "commit", "-q", "-m", message, at=here)
-        self.git("push", "-q", "origin", "main", at=here)
+        if push:
+            self.git("push", "-q", "origin", "main", at=here)
 
     def branches(self) -> dict[str, str]:
         """Of the remote, without `main`: ref -> commit."""
@@ -257,10 +258,10 @@ class Started:
         wait_until(lambda: self.child.poll() is not None or true(), what)
         assert self.child.poll() is None, f"it ended before: {what}"
 
-    def signal(self, number: int) -> None:
-        """To the runner alone, not to its process group."""
+    def signal(self, number: int, *, group: bool = False) -> None:
+        """To the runner alone, or to its process group."""
         self.signalled_at = self.signalled_at or time.monotonic()
-        self.child.send_signal(number)
+        (os.killpg if group else os.kill)(self.child.pid, number)
 
     def end(self) -> Ended:
         """Waits for its end, at most a minute; prints what a person wants to know of it."""

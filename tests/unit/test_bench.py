@@ -21,7 +21,7 @@ from tests.bench.big_repository import change, git, make_repository, path_of
 from tests.bench.command import finish
 from tests.bench.machine import machine
 from tests.bench.rounds import Setting, interleave
-from tests.bench.row import Figure, Row, Unmeasured, UnmeasuredError
+from tests.bench.row import Figure, Result, Row, Unmeasured, UnmeasuredError
 from tests.bench.run import phases
 
 SLOWER = (3.0, 30.0, 4.0)
@@ -71,7 +71,11 @@ def test_arms_take_turns() -> None:
 
 
 def test_a_missed_target_and_a_missing_measurement_are_said_and_counted() -> None:
-    rows = [_row("excess", at_most=1), _row("ratio", at_most=9), Unmeasured("docker", "no engine")]
+    rows: list[Result] = [
+        _row("excess", at_most=1),
+        _row("ratio", at_most=9),
+        Unmeasured("docker", "no engine"),
+    ]
     assert list(table.told(rows)) == [
         "MISSED: something: +2 s, target <= 1 s",
         "NOT MEASURED: docker: no engine",

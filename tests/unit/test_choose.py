@@ -11,6 +11,7 @@ from runner.errors import InfraError
 from runner.ports import Engine
 from runner.records.sandbox import Check, EngineName
 from runner.sandbox.choose import Makers, Wish, choose
+from runner.tried import Tried
 from tests.fake_world import FakeEngine
 
 GOOD = Check(name="namespaces", ok=True, detail="fine")
@@ -33,7 +34,7 @@ def pick(
     wish: Wish, docker: Checked, bubblewrap: Checked, memory: Path, *, ready: bool = True
 ) -> Engine:
     makers: Makers = {"docker": lambda: docker, "bubblewrap": lambda: bubblewrap}
-    return choose(wish, makers, lambda: ready, memory)
+    return choose(wish, makers, lambda: ready, Tried(memory))
 
 
 @pytest.fixture

@@ -64,6 +64,46 @@ def test_every_default_rule_is_a_good_glob() -> None:
         ".vscode/tasks.json",
         "web/.npmrc",
         ".secrets.baseline",
+        ".tekton/push.yaml",
+        ".azure-pipelines/a.yml",
+        "ci/azure-pipelines-release.yaml",
+        "cloudbuild.json",
+        "deploy/cloudbuild.yaml",
+        ".readthedocs.yml",
+        ".builds/a.yml",
+        ".build.yml",
+        ".zuul.yaml",
+        ".zuul.d/jobs.yaml",
+        "web/netlify.toml",
+        "vercel.json",
+        ".cargo/config.toml",
+        ".zed/tasks.json",
+        ".vs/launch.vs.json",
+        ".idea/workspace.xml",
+        "a.code-workspace",
+        ".gemini/settings.json",
+        "GEMINI.md",
+        ".kiro/hooks/a",
+        ".roo/rules",
+        ".roomodes",
+        ".clinerules",
+        ".clinerules/a.md",
+        ".windsurfrules",
+        ".windsurf/rules",
+        ".opencode/agent.md",
+        ".junie/guidelines.md",
+        ".cursor/rules",
+        ".cursorrules",
+        ".bazelrc",
+        ".vimrc",
+        "sub/.exrc",
+        ".gdbinit",
+        ".lldbinit",
+        ".tool-versions",
+        "mise.toml",
+        "src/sitecustomize.py",
+        "usercustomize.py",
+        "a.PTH",
     ],
 )
 def test_protected_by_default(path: str) -> None:
@@ -77,6 +117,36 @@ def test_protected_by_default(path: str) -> None:
     "path", ["src/a.py", "git.py", "docs/github.md", "agents.py", "caf\udce9.txt", 'a"b\\c\n']
 )
 def test_ordinary_paths_pass(path: str) -> None:
+    assert check(path).verdict == "passed"
+
+
+@pytest.mark.parametrize(
+    "path", [".newtool", ".newtool/config", ".newtool/a/b", "\u200b.newtool", "."]
+)
+def test_a_dotfile_new_at_the_root_is_refused(path: str) -> None:
+    for allowed in ((), ("**",), (".*",), ("**/.newtool/",), (".new/",), (".NewTool/",)):
+        report = check(path, allowed=allowed)
+        assert report.verdict == "refused"
+        assert codes(report) in (["paths.new-dotfile"], ["paths.outside"])
+    assert codes(check(path)) == ["paths.new-dotfile"]
+
+
+@pytest.mark.parametrize("pattern", [".newtool", ".newtool/", ".newtool/**", "/.newtool/*"])
+def test_a_task_may_name_a_new_dotfile(pattern: str) -> None:
+    path = ".newtool" if pattern == ".newtool" else ".newtool/config"
+    assert check(path, allowed=(pattern,)).verdict == "passed"
+
+
+def test_dotfiles_of_the_base_stay_editable() -> None:
+    assert check(".coveragerc", old=(".coveragerc",)).verdict == "passed"
+    assert check(old=(".coveragerc",)).verdict == "passed"
+    assert check(".tool/old", ".tool/new", old=(".tool/old",)).verdict == "passed"
+    assert check("sub/.hidden", "src/.keep").verdict == "passed"
+    assert codes(check(".tool/new", ".toolbox", old=(".tool/old",))) == ["paths.new-dotfile"]
+
+
+@pytest.mark.parametrize("path", ["conftest.py", "package.json", "setup.py", "Makefile"])
+def test_test_and_build_configuration_stays_editable(path: str) -> None:
     assert check(path).verdict == "passed"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -149,8 +150,36 @@ def test_the_prompt_fences_data_and_shows_what_is_hidden() -> None:
     assert nonces[1:] == ["00"]
     assert prompt.index(f"nonce: {nonces[0]}") < prompt.index(f"BEGIN DIFF {nonces[0]}")
     assert prompt.rstrip().endswith(f"-----END DIFF {nonces[0]}-----")
-    assert "\\u202eevil\\x1b[2J \\xff" in prompt
+    assert "\u27e6U+202E\u27e7evil\u27e6U+001B\u27e7[2J \u27e6U+DCFF\u27e7" in prompt
     assert "added i.png (9 bytes)" in prompt
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "\ufe0e",
+        "\ufe0f",
+        "\r",
+        "\u00a0",
+        "\u2003",
+        "e" + "\u0301" * 9,
+        "\ue000",
+        "\u3164",
+        "\u27e6",
+    ],
+)
+def test_the_reviewer_sees_every_character(hidden: str) -> None:
+    def prompt(text: str) -> str:
+        task = CaseBuilder(diff=f"+{text}\n".encode(), review=answered("no"))
+        case = task.case()
+        named = case.plan.task.model_copy(update={"prompt": f"Mend {text}"})
+        review.check(replace(case, plan=case.plan.model_copy(update={"task": named})))
+        return task.asked[0][1]
+
+    codes = "".join(f"\u27e6U+{ord(char):04X}\u27e7" for char in hidden if char != "e")
+    assert prompt(f"a{hidden}b").count(codes) >= 2
+    if hidden != "\u27e6":
+        assert hidden not in prompt(f"a{hidden}b")
 
 
 def test_literal_data_of_binaries_is_left_out() -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from runner.gates import tests
 from runner.ports import TestRun
+from runner.process import run
 from runner.records.gate import GateReport
 from runner.records.sandbox import Exit
 from tests.fakes import CaseBuilder, ended
 
 
 def check(exit_: Exit, tail: str = "", command: str = "pytest", *changed: str) -> GateReport:
-    run = TestRun(exit=exit_, tail=tail, tree_changed=changed)
-    return tests.check(CaseBuilder(test=command, test_run=run).case())
+    ended_run = TestRun(exit=exit_, tail=tail, tree_changed=changed)
+    return tests.check(CaseBuilder(test=command, test_run=ended_run).case())
 
 
 def test_exit_zero_passes_with_its_evidence() -> None:
@@ -69,6 +73,73 @@ def test_what_ran_out_is_named_by_its_key(exit_: Exit, limit: str) -> None:
     assert limit in check(exit_).findings[0].remedy
 
 
+PYTEST_COMMANDS = (
+    "pytest",
+    "pytest -q tests",
+    "python -m pytest -x",
+    "uv run pytest",
+    "CI=1 .venv/bin/pytest",
+    "pip install -e . && py.test",
+    "python3 -m unittest",
+    "python -m unittest discover -s tests",
+)
+
+
+@pytest.mark.parametrize("command", PYTEST_COMMANDS)
+def test_a_runner_that_ends_well_without_a_test_ran_none(command: str) -> None:
+    for tail in ("", "collected 0 items\n", "0 passed", "3 skipped in 0.1s", "Ran 0 tests in 0s"):
+        report = check(ended(0), tail, command)
+        assert [finding.code for finding in report.findings] == ["tests.none"]
+    assert [finding.code for finding in check(ended(1), "", command).findings] == ["tests.failed"]
+
+
+@pytest.mark.parametrize("command", PYTEST_COMMANDS)
+@pytest.mark.parametrize(
+    "tail",
+    [
+        "===== 12 passed, 1 skipped in 0.10s =====\n",
+        "\\x1b[32m\\x1b[1m1 passed\\x1b[0m\\x1b[32m in 0.00s\\x1b[0m\n",
+        "1 xfailed in 0.02s",
+        "..s.x                                                [100%]\n",
+        "....\n",
+        "..\n------\nRan 2 tests in 0.000s\n\nOK\n",
+    ],
+)
+def test_a_sign_of_tests_adds_no_refusal(command: str, tail: str) -> None:
+    assert check(ended(0), tail, command).verdict == "passed"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "make test",
+        "./pytest.sh",
+        "make -C tests/unittest",
+        "pytest -q | tee log",
+        "pytest > log",
+        "pytest; echo done",
+        "echo 'pytest",
+        "true",
+    ],
+)
+def test_other_commands_are_believed_by_their_exit_code(command: str) -> None:
+    assert check(ended(0), "", command).verdict == "passed"
+
+
+@pytest.mark.parametrize(
+    "flags", ["", "-q", "-qq", "-v", "--no-summary", "--no-header -p no:cacheprovider"]
+)
+def test_what_pytest_really_says_is_a_sign(flags: str, tmp_path: Path) -> None:
+    (tmp_path / "test_a.py").write_text("def test_a(): pass\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    done = run([sys.executable, "-m", "pytest", *flags.split(), str(tmp_path)], cwd=tmp_path)
+    assert check(ended(0), done.text(), f"pytest {flags}").verdict == "passed"
+    (tmp_path / "conftest.py").write_text("import os\nos._exit(0)\n")
+    done = run([sys.executable, "-m", "pytest", *flags.split(), str(tmp_path)], cwd=tmp_path)
+    refused = check(ended(done.code), done.text(), f"pytest {flags}")
+    assert [finding.code for finding in refused.findings] == ["tests.none"]
+
+
 def test_a_nested_run_of_no_tests_is_not_the_last_word() -> None:
     assert check(ended(0), "Ran 0 tests in 0.1s\nRan 12 tests in 0.3s\nOK").verdict == "passed"
 
@@ -81,7 +152,7 @@ def test_the_tail_is_shown_capped_and_harmless() -> None:
 
 
 def test_changed_files_are_a_warning() -> None:
-    report = check(ended(0), "", "pytest", "src/a.py")
+    report = check(ended(0), "1 passed", "pytest", "src/a.py")
     assert report.verdict == "passed"
     assert [(finding.code, finding.path) for finding in report.findings] == [
         ("tests.tree-changed", "src/a.py")

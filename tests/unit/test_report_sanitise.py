@@ -6,7 +6,7 @@ import html
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runner.report.sanitise import block, code, inert, line, log_text, subject
@@ -19,7 +19,7 @@ NASTY = (
     | st.from_regex(r"(\A|\n)\s*(::|##\[|##vso\[|:::|@me|#1|a/b#2|```|</pre>|www\.x)+")
 )
 CI_COMMAND = re.compile(r"(?m)^\s*::|##\[|##vso\[|##teamcity\[", re.IGNORECASE)
-SEEN = re.compile(r"@[\w-]|#\d|\bGH-\d|://|\bwww\.", re.IGNORECASE)
+SEEN = re.compile(r"@[\w-]|#\d|\bGH-\d|://|\bwww\.[\w-]", re.IGNORECASE)
 
 
 def clean(text: str) -> bool:
@@ -63,6 +63,7 @@ def test_inert_leaves_nothing_to_obey_and_is_idempotent(text: str) -> None:
 
 
 @given(NASTY)
+@example("0" * 91 + "WWW.WWW.0")  # the mark of a cut behind it makes no link
 def test_subject_is_a_line_with_content(text: str) -> None:
     shown = subject(text)
     assert clean(shown)

@@ -352,5 +352,5 @@ def test_a_broken_settings_file_is_no_reason_to_hide_a_run(
     monkeypatch.setenv("CODEX_RUNNER_STATE", str(state))
     assert call(command).exit_code == 0
     monkeypatch.delenv("CODEX_RUNNER_STATE")
-    with pytest.raises(ConfigError, match="config.toml, line 1"):
+    with pytest.raises(ConfigError, match=r"config\.toml, line 1"):
         call(command)
