@@ -129,6 +129,8 @@ class Git:
 
 
 def _failed(command: str | bytes, done: Completed) -> InfraError:
+    if b"No space left on device" in done.stderr:
+        return InfraError("disk full: No space left on device", "free some space, run it again")
     name = command.decode() if isinstance(command, bytes) else command
     return InfraError(
         f"git {name} failed: {plain(done.error())}", "check the repository with `git fsck`"

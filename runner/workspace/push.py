@@ -218,7 +218,7 @@ def _reason(done: Completed) -> str:
         if line.startswith("!")
     ]
     fatal = [line for line in told if line.startswith(("fatal:", "error:", "ssh:"))]
-    return "; ".join([*rejected[:1], *remote[-1:], *fatal[:1]]) or done.error()
+    return "; ".join([*rejected[:1], *remote[-3:], *fatal[:1]]) or done.error()
 
 
 def _secrets(token: str | None) -> tuple[str, ...]:
