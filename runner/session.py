@@ -15,7 +15,6 @@ from runner.records.usage import Budget
 from runner.told import stopped
 from runner.world import World
 
-
 BROKER_GRACE_S = 10
 """The sandbox's own clock ends a session; the broker's is there for when that fails."""
 

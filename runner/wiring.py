@@ -114,8 +114,8 @@ def _parts(
     revision = asked.base or asked.task.base
     source = open_source(asked.repository, revision, state, allow_dirty=asked.allow_dirty)
     stack.callback(source.close)
-    package = locate()
     tried = Tried(state / "tried.json")
+    package = locate(tried=tried)
     engine = _engine(settings, package, state, tried)
     plan = make_plan(
         asked.task,

@@ -10,6 +10,7 @@ from pathlib import Path
 from runner import process
 from runner.errors import ConfigError, InfraError
 from runner.records.base import Sha256
+from runner.tried import Tried
 
 SUPPORTED = "0.163.0"
 INSTALL = f"pip install openai-codex-cli-bin=={SUPPORTED}"
@@ -36,8 +37,10 @@ class CodexPackage:
             return Sha256(hashlib.file_digest(file, "sha256").hexdigest())
 
 
-def locate(override: Path | None = None) -> CodexPackage:
+def locate(override: Path | None = None, tried: Tried | None = None) -> CodexPackage:
     """The installed wheel's package, or the one at `override`.
+
+    The binary is asked for its version once for as long as it stays the same file.
 
     Raises:
         ConfigError: there is none at `override`.
@@ -54,10 +57,25 @@ def locate(override: Path | None = None) -> CodexPackage:
                 "give the directory that holds codex-package.json",
             ) from error
         raise InfraError(f"{metadata} is missing or unreadable", INSTALL) from error
-    told = process.run([root / "bin" / "codex", "--version"], timeout_s=30).text()
+    package = CodexPackage(root, version)
+    key = f"codex {version} {_identity(package.binary)}"
+    if tried is not None and version == SUPPORTED and tried.worked(key):
+        return package
+    told = process.run([package.binary, "--version"], timeout_s=30).text()
     if version != SUPPORTED or told.split()[-1:] != [version]:
         raise InfraError(f"codex at {root} is {version} and says {told[:80]!r}", INSTALL)
-    return CodexPackage(root, version)
+    if tried is not None:
+        tried.remember(key)
+    return package
+
+
+def _identity(binary: Path) -> str:
+    """Changes when the file is written or replaced."""
+    try:
+        found = binary.stat()
+    except OSError as error:
+        raise InfraError(f"{binary} is missing", INSTALL) from error
+    return f"{binary} {found.st_dev}:{found.st_ino} {found.st_size} {found.st_mtime_ns}"
 
 
 def _installed() -> Path:

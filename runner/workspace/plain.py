@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import ConfigError
@@ -22,17 +22,47 @@ _SECTION = re.compile(r"\s*\[\s*(?P<name>[A-Za-z]*)")
 _PATH = re.compile(r"(?:.*\])?\s*path\s*=\s*\"?(?P<path>[^\"\n]+)", re.IGNORECASE)
 
 
-def require_plain(path: Path) -> None:
-    """Every administrative file of the repository `path` is in is a regular one of decent size.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the parts of a repository are."""
+
+    root: Path
+    """The directory that holds `.git`; the repository itself when there is none."""
+    directory: Path
+    """Its git directory (of this work tree)."""
+    common: Path
+    """The git directory its work trees share."""
+
+
+def locate(path: Path) -> Place | None:
+    """The innermost repository `path` is in; None = there is none.
+
+    Every administrative file of it is a regular one of decent size.
 
     Raises:
         ConfigError: names the one that is not.
     """
-    for directory in _git_directories(path.absolute()):
+    place = _innermost(path.resolve())
+    if place is None:
+        return None
+    for directory in {place.directory, place.common}:
         for name in FILES:
             _regular(directory / name, None)
         for name in ("config", "config.worktree"):
             _require_plain_config([directory / name])
+    whole = _regular(place.directory / "HEAD", None) and (place.common / "objects").is_dir()
+    return place if whole else None
+
+
+def _innermost(path: Path) -> Place | None:
+    for root in (path, *path.parents):
+        dot_git = root / ".git"
+        if dot_git.exists() or dot_git.is_symlink():
+            directory = _pointed(dot_git).resolve()
+            return Place(root, directory, _common(directory))
+        if (root / "HEAD").exists() and (root / "objects").is_dir():
+            return Place(root, root, root)
+    return None
 
 
 def _require_plain_config(chain: list[Path]) -> None:
@@ -51,23 +81,12 @@ def _require_plain_config(chain: list[Path]) -> None:
             _require_plain_config([*chain, config.parent / included])
 
 
-def _git_directories(path: Path) -> Iterator[Path]:
-    """Of the innermost repository: its own git directory and the one it shares."""
-    for place in (path, *path.parents):
-        dot_git = place / ".git"
-        if dot_git.exists() or dot_git.is_symlink():
-            yield from _with_common(_pointed(dot_git))
-            return
-        if (place / "HEAD").exists() and (place / "objects").is_dir():
-            yield from _with_common(place)
-            return
-
-
-def _with_common(directory: Path) -> Iterator[Path]:
-    yield directory
+def _common(directory: Path) -> Path:
+    """A linked work tree's git directory says in `commondir` where the shared one is."""
     pointer = directory / "commondir"
-    if _regular(pointer, MAX_POINTER_BYTES):
-        yield directory / pointer.read_text(errors="replace").strip()
+    if not _regular(pointer, MAX_POINTER_BYTES):
+        return directory
+    return (directory / pointer.read_text(errors="replace").strip()).resolve()
 
 
 def _pointed(dot_git: Path) -> Path:

@@ -211,14 +211,20 @@ def _environment(remote: Remote, token: str | None) -> Mapping[str, str]:
 def _reason(done: Completed) -> str:
     """What a person can act on: the remote's own words first, then git's."""
     told = [line.strip() for line in done.stderr.decode(errors="replace").splitlines()]
-    remote = [line for line in told if line.startswith("remote:") and line != "remote:"]
+    remote = [line for line in told if _tells(line)]
     rejected = [
         line.rpartition("\t")[2]
         for line in done.stdout.decode(errors="replace").splitlines()
         if line.startswith("!")
     ]
     fatal = [line for line in told if line.startswith(("fatal:", "error:", "ssh:"))]
-    return "; ".join([*rejected[:1], *remote[-3:], *fatal[:1]]) or done.error()
+    return "; ".join([*rejected[:1], *remote[-1:], *fatal[:1]]) or done.error()
+
+
+def _tells(line: str) -> bool:
+    """A line of the remote that says more than that a hook said no."""
+    declined = line.startswith("remote: error: hook declined")
+    return line.startswith("remote:") and line != "remote:" and not declined
 
 
 def _secrets(token: str | None) -> tuple[str, ...]:

@@ -1,25 +1,21 @@
 """The user's repository, read side: where it is, what it is called, which commit is meant.
 
-Its configuration is parsed, never obeyed: nothing in it can start a program here.
+Its configuration is read, never obeyed: nothing in it can start a program here.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
-from configparser import Error as ConfigParserError
-from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from runner.errors import ConfigError
 from runner.records.base import Oid
 from runner.records.paths import encode_path
 from runner.workspace.git import Git, plain, settings
-from runner.workspace.plain import require_plain
+from runner.workspace.plain import locate
 from runner.workspace.store import alternates, lay
 
 HARMLESS = {"core.fsmonitor": "false", "core.hooksPath": "/dev/null", "protocol.allow": "never"}
@@ -60,24 +56,25 @@ def find(path: Path) -> Repository:
     Raises:
         ConfigError: there is none.
     """
-    require_plain(path)
-    with _opened(path) as repo:
-        directory = Path(repo.git_dir).resolve()
-        tree = repo.working_tree_dir
-        root = Path(tree).resolve() if tree else directory
-        options = _options(repo)
+    if not path.exists():
+        raise ConfigError(f"{path} does not exist", "name a git repository")
+    place = locate(path)
+    if place is None:
+        raise ConfigError(
+            f"{path} is not a git repository", "run `git init` there, or name another directory"
+        )
+    options = _options(place.common / "config")
     remotes = _remotes(options)
     name = "origin" if "origin" in remotes or len(remotes) != 1 else next(iter(remotes))
     url = remotes.get(name)
-    common = _common(directory)
     return Repository(
-        root=root,
-        directory=directory,
-        common=common,
-        bare=tree is None,
+        root=place.root,
+        directory=place.directory,
+        common=place.common,
+        bare=place.root == place.directory or options.get("core.bare") == "true",
         sha256=options.get("extensions.objectformat") == "sha256",
         remote_name=name if url else None,
-        remote=_clean_url(url, root) if url else None,
+        remote=_clean_url(url, place.root) if url else None,
         stat=tuple((key, options[key]) for key in STAT_KEYS if key in options),
     )
 
@@ -154,62 +151,30 @@ def require_clean(repository: Repository, commit: Oid, scratch: Path) -> None:
         )
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    with _no_git_environment():
-        from git import InvalidGitRepositoryError, NoSuchPathError, Repo
+def _options(config: Path) -> dict[str, str]:
+    """The repository's own configuration, includes left out: `core.bare`, `remote.origin.url`.
 
-        try:
-            repo = Repo(path, search_parent_directories=True, expand_vars=False)
-        except NoSuchPathError:
-            raise ConfigError(f"{path} does not exist", "name a git repository") from None
-        except (InvalidGitRepositoryError, OSError, ValueError, ConfigParserError):
-            raise ConfigError(
-                f"{path} is not a git repository", "run `git init` there, or name another directory"
-            ) from None
-        with closing(repo):
-            yield repo
+    Section and key are in lower case, as git prints them; of a key given twice, the last counts.
 
-
-@contextmanager
-def _no_git_environment() -> Iterator[None]:
-    """GitPython believes GIT_WORK_TREE and its kin whatever path it is given."""
-    kept = {name: os.environ.pop(name) for name in tuple(os.environ) if name.startswith("GIT_")}
-    os.environ["GIT_PYTHON_REFRESH"] = "quiet"  # a missing git is reported by our own door
-    try:
-        yield
-    finally:
-        del os.environ["GIT_PYTHON_REFRESH"]
-        os.environ.update(kept)
-
-
-def _options(repo: Any) -> dict[str, str]:
-    """The repository's own configuration as `section.key` or `section "name".key`."""
-    from git.config import GitConfigParser
-
-    file = _common(Path(repo.git_dir)) / "config"
-    with GitConfigParser(file, read_only=True, merge_includes=False) as config:
-        return {
-            f"{section}.{key.lower()}": str(value)
-            for section in config.sections()
-            for key, value in config.items(section)
-        }
+    Raises:
+        ConfigError: git cannot read it.
+    """
+    listed = Git(config.parent).ask(
+        "config", "--file", os.fspath(config), "--no-includes", "--null", "--list"
+    )
+    if listed.code:
+        raise ConfigError(f"{config}: {plain(listed.error())}", "mend the repository")
+    rows = (row.partition(b"\n") for row in listed.stdout.split(b"\0") if row)
+    return {os.fsdecode(key): os.fsdecode(value) for key, _, value in rows}
 
 
 def _remotes(options: dict[str, str]) -> dict[str, str]:
+    prefix, suffix = "remote.", ".url"
     return {
-        key[len('remote "') : -len('".url')]: value
+        key[len(prefix) : -len(suffix)]: value
         for key, value in options.items()
-        if key.startswith('remote "') and key.endswith('".url')
+        if key.startswith(prefix) and key.endswith(suffix)
     }
-
-
-def _common(directory: Path) -> Path:
-    """A linked work tree's git directory says in `commondir` where the shared one is."""
-    try:
-        return (directory / (directory / "commondir").read_text().strip()).resolve()
-    except FileNotFoundError:
-        return directory
 
 
 def _symbolic(repository: Repository, name: str, prefix: str) -> str | None:

@@ -7,12 +7,13 @@ import datetime as dt
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
+from git import Repo
 
 from runner.errors import ConfigError, InfraError
 from runner.records.base import Oid
@@ -62,6 +63,18 @@ def test_the_branch_appears_and_pushing_again_is_fine(
     )
     assert remote.git("log", "-1", "--format=%B", commit) == "Fix it\n\nSigned-off-by: nobody"
     source.push(commit, f"file://{remote.path}", REF + "-again", None)
+
+
+def test_an_independent_reader_sees_one_commit_on_the_base(
+    source: GitSource, commit: Oid, remote: Checkout
+) -> None:
+    source.push(commit, str(remote.path), REF, None)
+    with closing(Repo(remote.path)) as repository:
+        found = repository.commit(REF)
+        assert found.hexsha == commit
+        assert [parent.hexsha for parent in found.parents] == [source.base.commit]
+        assert [blob.path for blob in found.tree.blobs] == ["a"]
+        assert found.tree["a"].data_stream.read() == b"two\n"
 
 
 def test_an_existing_branch_is_not_moved(
