@@ -20,7 +20,7 @@ CHUNK_BYTES = 1 << 16
 
 @click.command()
 @click.argument("run", required=False)
-@click.option("--raw", is_flag=True, help="The JSON lines exactly as codex wrote them.")
+@click.option("--raw", is_flag=True, help="Codex's JSON lines as they are; escaped on a terminal.")
 @click.option("--review", is_flag=True, help="The reviewer's session instead of the agent's.")
 @state_option
 @json_option
@@ -36,8 +36,9 @@ def command(run: str | None, raw: bool, review: bool, state: Path | None, as_jso
     folder = find(resolve_state(state), run)
     with folder.open(REVIEW_EVENTS if review else EVENTS) as file:
         if raw:
+            show = _escaped if sys.stdout.isatty() else write_bytes
             for chunk in _chunks(file):
-                write_bytes(chunk)
+                show(chunk)
             return
         events = _events(file)
         if as_json:
@@ -48,6 +49,13 @@ def command(run: str | None, raw: bool, review: bool, state: Path | None, as_jso
             mark = ">" if event.phase == "started" else " "
             shown = _judgement(event) if review else event
             write_rows([(f"{mark} {told(shown, 4096)}", "")], sys.stdout)
+
+
+def _escaped(chunk: bytes) -> None:
+    """For a terminal, which would obey what the agent wrote."""
+    from runner.text import visible
+
+    click.echo(visible(chunk.decode(errors="backslashreplace")), nl=False)
 
 
 def _folded(events: Iterable[AgentEvent]) -> Iterator[AgentEvent]:

@@ -174,6 +174,17 @@ def test_logs_told_json_and_raw(state: Path) -> None:
     assert call(logs.command, "--state", state, "--raw", "--json").exit_code == 2
 
 
+def test_raw_logs_do_not_command_a_terminal(state: Path) -> None:
+    ours, theirs = os.openpty()
+    argv = [sys.executable, "-m", "runner", "logs", "--raw", "--state", str(state)]
+    subprocess.run(argv, stdout=theirs, check=True)
+    os.close(theirs)
+    shown = os.read(ours, 65536)
+    os.close(ours)
+    assert b"\\x1b]0;garbage" in shown
+    assert b"\x1b" not in shown
+
+
 @pytest.mark.parametrize("indent", [None, 2])
 def test_logs_of_a_review_tell_the_judgement(state: Path, indent: int | None) -> None:
     answer = {"nonce": "n", "verdict": "reject", "findings": [], "summary": "it\nhides"}
