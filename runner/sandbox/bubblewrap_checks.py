@@ -5,22 +5,13 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from runner import process
 from runner.errors import InfraError
 from runner.records.base import RunId
-from runner.records.sandbox import (
-    CODEX,
-    Check,
-    Exit,
-    Overlay,
-    SandboxSpec,
-    Scratch,
-    StopReason,
-    Walls,
-)
+from runner.records.sandbox import CODEX, Check, Exit, Overlay, SandboxSpec, Scratch, Walls
+from runner.sandbox.answers import Answers
 from runner.sandbox.bubblewrap import BubblewrapEngine
 from runner.sandbox.bubblewrap_tree import SETPRIV
 
@@ -41,27 +32,6 @@ SWITCHES = {
     "user/max_user_namespaces": ("0", "15000"),
 }
 """Settings in /proc/sys that forbid user namespaces: the value that does, the one to set."""
-
-
-@dataclass(slots=True)
-class _Said:
-    """A Watch that remembers stdout."""
-
-    out: bytes = b""
-
-    def stdout(self, chunk: bytes) -> None:
-        self.out += chunk
-
-    def stderr(self, chunk: bytes) -> None:
-        """The engine keeps the end of it."""
-
-    def stop(self) -> StopReason | None:
-        return None
-
-    def values(self) -> Mapping[str, str]:
-        """`name=value` lines."""
-        lines = self.out.decode(errors="replace").splitlines()
-        return {name: value for name, _, value in (line.partition("=") for line in lines)}
 
 
 def examine(engine: BubblewrapEngine) -> tuple[Check, ...]:
@@ -171,7 +141,7 @@ def _probe(engine: BubblewrapEngine, overlay: Overlay | None) -> tuple[Mapping[s
         nested=True,
         codex=True,
     )
-    said = _Said()
+    said = Answers()
     ended = engine.run(spec, b"", said)
     return said.values(), ended
 

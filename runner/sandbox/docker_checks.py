@@ -6,22 +6,13 @@ import os
 import secrets
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from runner.errors import InfraError
 from runner.records.base import RunId
-from runner.records.sandbox import (
-    CODEX,
-    Bind,
-    Check,
-    Overlay,
-    SandboxSpec,
-    Scratch,
-    StopReason,
-    Walls,
-)
+from runner.records.sandbox import CODEX, Bind, Check, Overlay, SandboxSpec, Scratch, Walls
+from runner.sandbox.answers import Answers
 from runner.sandbox.docker import DockerEngine
 from runner.sandbox.docker_client import connected
 from runner.sandbox.docker_spec import unenforced
@@ -34,27 +25,6 @@ HOME = "/home/probe"
 LOOK = f"echo nonce=$(cat {NONCE}); echo net=$(ls /sys/class/net)"
 CHANGE = "echo made > made && rm gone && mkdir fresh && mv fresh renamed && echo overlay=works"
 NEST = f"{CODEX}/bin/codex sandbox -P :workspace -- true && echo inner=works"
-
-
-@dataclass(slots=True)
-class _Heard:
-    """A Watch that remembers what a probe said."""
-
-    out: bytes = b""
-
-    def stdout(self, chunk: bytes) -> None:
-        self.out += chunk
-
-    def stderr(self, chunk: bytes) -> None:
-        """The engine keeps the end of it."""
-
-    def stop(self) -> StopReason | None:
-        return None
-
-    def values(self) -> Mapping[str, str]:
-        """`name=value` lines."""
-        lines = self.out.decode(errors="replace").splitlines()
-        return {name: value for name, _, value in (line.partition("=") for line in lines)}
 
 
 def examine(engine: DockerEngine) -> tuple[Check, ...]:
@@ -175,7 +145,7 @@ def _probe(
         nested=True,
         codex=engine.codex is not None,
     )
-    heard = _Heard()
+    heard = Answers()
     ended = engine.run(spec, b"", heard)
     complaints = ended.stderr_tail.strip().splitlines()
     return heard.values(), complaints[-1] if complaints else f"exit status {ended.code}"
