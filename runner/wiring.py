@@ -209,6 +209,8 @@ def _forge(plan: Plan, settings: Settings) -> Forge | None:
             def token() -> str:
                 return load_key(settings.github_token).secret.decode()
 
-            return GithubForge(plan.remote, token)
+            forge = GithubForge(plan.remote, token)
+            forge.require()  # now, not after the work is paid for
+            return forge
         case _:
             return LocalForge(plan.remote)

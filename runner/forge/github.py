@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -66,6 +67,16 @@ class GithubForge:
             )
         return token
 
+    def require(self) -> None:
+        """What `open` will need is there; the token is looked at and forgotten.
+
+        Raises:
+            ConfigError: PyGithub or the token is missing.
+        """
+        if find_spec("github") is None:
+            raise _missing()
+        self.token()
+
     def open(self, request: Request) -> Publication:
         """Finds the open request of this branch, or opens a draft and adds the labels that exist.
 
@@ -77,9 +88,7 @@ class GithubForge:
             import github
             import requests
         except ImportError:
-            raise ConfigError(
-                "the github forge needs PyGithub", "pip install 'codex-runner[github]'"
-            ) from None
+            raise _missing() from None
         address = parse_remote(self.remote)
         token = self.token()
         try:
@@ -207,3 +216,7 @@ def _plain(message: object, token: str) -> str:
     text = message if isinstance(message, str) else ""
     shown = "".join(char if char.isprintable() else " " for char in text)
     return shown.replace(token, "***")[:200]
+
+
+def _missing() -> ConfigError:
+    return ConfigError("the github forge needs PyGithub", "pip install 'codex-runner[github]'")

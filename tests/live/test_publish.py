@@ -110,4 +110,5 @@ def test_github_without_a_token(world: World) -> None:
         world.settings["GITHUB_TOKEN"] = ""
         ended = world.run()
     world.check_failed(ended, 2, "GITHUB_TOKEN")
+    assert ended.report.agent is None
     assert not github.asked
