@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,9 +10,9 @@ from runner import process
 from runner.errors import InfraError
 from runner.records.base import RunId
 from runner.records.sandbox import CODEX, Check, Exit, Overlay, SandboxSpec, Scratch, Walls
-from runner.sandbox.answers import Answers
 from runner.sandbox.bubblewrap import BubblewrapEngine
 from runner.sandbox.bubblewrap_tree import SETPRIV
+from runner.sandbox.probe import Answers, failed, trial_overlay
 
 PROBE = RunId("checks")
 PROBE_S = 20
@@ -39,7 +38,7 @@ def examine(engine: BubblewrapEngine) -> tuple[Check, ...]:
     try:
         version = process.run([engine.bubblewrap, "--version"], timeout_s=10).text()
     except InfraError as error:
-        return (_failed("bubblewrap", error),)
+        return (failed("bubblewrap", error),)
     present = Check(name="bubblewrap", ok=True, detail=f"{version}, {engine.bubblewrap}")
     if engine.root and not engine.shows(SETPRIV):
         remedy = "install util-linux, or run as an ordinary user"
@@ -49,7 +48,7 @@ def examine(engine: BubblewrapEngine) -> tuple[Check, ...]:
 
 
 def _tried(engine: BubblewrapEngine, folder: Path) -> tuple[Check, ...]:
-    overlay = _overlay(engine, folder)
+    overlay = trial_overlay(engine, engine.gid, folder)
     try:
         said, ended = _probe(engine, overlay)
     except InfraError as error:
@@ -146,16 +145,6 @@ def _probe(engine: BubblewrapEngine, overlay: Overlay | None) -> tuple[Mapping[s
     return said.values(), ended
 
 
-def _overlay(engine: BubblewrapEngine, folder: Path) -> Overlay:
-    lower, upper, work = folder / "lower", folder / "upper", folder / "work"
-    for directory in (lower, upper, work):
-        directory.mkdir(mode=0o755)
-    (lower / "gone").write_text("")
-    for path in (lower, lower / "gone", upper, work):
-        os.chown(path, engine.uid, engine.gid)
-    return Overlay((lower,), upper, work)
-
-
 def _removable(overlay: Overlay) -> None:
     """overlayfs leaves a directory there that not even its owner may list."""
     left = overlay.work / "work"
@@ -166,7 +155,3 @@ def _removable(overlay: Overlay) -> None:
 def _complaint(ended: Exit) -> str:
     lines = ended.stderr_tail.strip().splitlines()
     return lines[-1] if lines else f"exit status {ended.code}"
-
-
-def _failed(name: str, error: InfraError) -> Check:
-    return Check(name=name, ok=False, detail=error.problem, remedy=error.remedy)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import tempfile
 from collections.abc import Mapping
@@ -12,10 +11,10 @@ from typing import Any
 from runner.errors import InfraError
 from runner.records.base import RunId
 from runner.records.sandbox import CODEX, Bind, Check, Overlay, SandboxSpec, Scratch, Walls
-from runner.sandbox.answers import Answers
 from runner.sandbox.docker import DockerEngine
 from runner.sandbox.docker_client import connected
 from runner.sandbox.docker_spec import unenforced
+from runner.sandbox.probe import Answers, failed, trial_overlay
 
 OLDEST_API = (1, 40)
 PROBE_S = 20
@@ -33,7 +32,7 @@ def examine(engine: DockerEngine) -> tuple[Check, ...]:
         with connected() as client:
             info, api = engine.info(client), str(client.api_version)
     except InfraError as error:
-        return (_failed("engine", error),)
+        return (failed("engine", error),)
     asked = (_version(info, api), _image(engine), _seccomp(info), _limits(info))
     if not all(check.ok for check in asked if check.required):
         return asked
@@ -51,7 +50,7 @@ def _image(engine: DockerEngine) -> Check:
     try:
         return Check(name="image", ok=True, detail=f"{engine.image} {engine.usable_image()}")
     except InfraError as error:
-        return _failed("image", error)
+        return failed("image", error)
 
 
 def _seccomp(info: Mapping[str, Any]) -> Check:
@@ -73,7 +72,7 @@ def _tried(engine: DockerEngine, folder: Path) -> tuple[Check, ...]:
     seen = folder / "nonce"
     seen.write_text(nonce)
     seen.chmod(0o644)
-    overlay = _overlay(engine, folder)
+    overlay = trial_overlay(engine, engine.gid, folder)
     try:
         values, complaint = _probe(engine, seen, overlay)
     except InfraError as error:
@@ -99,8 +98,8 @@ def _told_apart(
     try:
         values, _ = _probe(engine, seen, None)
     except InfraError as again:
-        return (_failed("container", again),)
-    return (_shares(values, nonce), _failed("overlay", error))
+        return (failed("container", again),)
+    return (_shares(values, nonce), failed("overlay", error))
 
 
 def _shares(values: Mapping[str, str], nonce: str) -> Check:
@@ -149,17 +148,3 @@ def _probe(
     ended = engine.run(spec, b"", heard)
     complaints = ended.stderr_tail.strip().splitlines()
     return heard.values(), complaints[-1] if complaints else f"exit status {ended.code}"
-
-
-def _overlay(engine: DockerEngine, folder: Path) -> Overlay:
-    lower, upper, work = folder / "lower", folder / "upper", folder / "work"
-    for directory in (lower, upper, work):
-        directory.mkdir(mode=0o755)
-    (lower / "gone").write_text("")
-    for path in (lower, lower / "gone", upper, work):
-        os.chown(path, engine.uid, engine.gid)
-    return Overlay((lower,), upper, work, attributes=engine.attributes)
-
-
-def _failed(name: str, error: InfraError) -> Check:
-    return Check(name=name, ok=False, detail=error.problem, remedy=error.remedy)
