@@ -121,5 +121,7 @@ def walls(limits: Limits, wall_s: int) -> Walls:
         pids=limits.pids,
         cpus=limits.cpus,
         file_mib=limits.file_mib,
+        disk_mib=limits.disk_mib,
+        entries=limits.entries,
         output_mib=limits.output_mib,
     )

@@ -39,7 +39,12 @@ def stopped(reason: StopReason, what: str) -> RunnerError:
         case "halted":
             return HaltedError(f"{what} was halted", "see who halted it, then run it again")
         case _:
-            keys = {"wall-clock": "wall_s", "idle": "idle_s", "output": "output_mib"}
+            keys = {
+                "wall-clock": "wall_s",
+                "idle": "idle_s",
+                "output": "output_mib",
+                "disk": "disk_mib",
+            }
             limit = keys.get(reason, reason)
             return BudgetError(f"{what} was stopped: {limit} ran out", how_to_raise(limit))
 

@@ -15,6 +15,7 @@ from runner.agent.prompt import author_prompt
 from runner.broker.keys import load_key
 from runner.broker.lender import Broker
 from runner.broker.upstream import Upstream
+from runner.engines import ready_engine
 from runner.forge.local import LocalForge
 from runner.gates.judge import judge
 from runner.gates.paths import PROTECTED
@@ -35,7 +36,6 @@ from runner.records.task import Task
 from runner.report.markdown import commit_message, report_markdown, request_text
 from runner.report.progress import watching
 from runner.sandbox import relay
-from runner.sandbox.choose import Makers, choose
 from runner.sandbox.codex_package import CodexPackage, locate
 from runner.sandbox.command import run_command
 from runner.told import Told
@@ -116,7 +116,7 @@ def _parts(
     stack.callback(source.close)
     tried = Tried(state / "tried.json")
     package = locate(tried=tried)
-    engine = _engine(settings, package, state, tried)
+    engine = ready_engine(settings, package, state, tried)
     plan = make_plan(
         asked.task,
         settings,
@@ -131,28 +131,6 @@ def _parts(
     if plan.remote is not None:  # asked again, with the token, before the push
         source.require_published(plan.remote, plan.target, None)
     return _Parts(settings, package, engine, source, tried, plan)
-
-
-def _engine(settings: Settings, package: CodexPackage, state: Path, tried: Tried) -> Engine:
-    def bubblewrap() -> Engine:
-        from runner.sandbox.bubblewrap import BubblewrapEngine
-
-        return BubblewrapEngine(package, settings.rootfs, state)
-
-    def docker() -> Engine:
-        from runner.sandbox.docker import DockerEngine
-
-        engine = DockerEngine(package, settings.image, scratch=state)
-        engine.reap()
-        return engine
-
-    def docker_ready() -> bool:
-        from runner.sandbox.docker import DockerEngine
-
-        return DockerEngine(package, settings.image).reachable()
-
-    makers: Makers = {"bubblewrap": bubblewrap, "docker": docker}
-    return choose(settings.engine, makers, docker_ready, tried)
 
 
 def _world(

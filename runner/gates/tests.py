@@ -104,7 +104,12 @@ def _finding(rule: str, why: str, run: TestRun) -> Finding:
 
 
 def _remedy(end: Exit) -> str:
-    limit = {"wall-clock": "tests_s", "output": "output_mib"}.get(end.stopped or "")
+    limit = {
+        "wall-clock": "tests_s",
+        "output": "output_mib",
+        "disk": "disk_mib",
+        "entries": "entries",
+    }.get(end.stopped or "")
     if end.out_of_memory:
         limit = "memory_mib"
     if limit is None:

@@ -12,7 +12,9 @@ from runner.records.base import Record, RunId
 
 EngineName = Literal["bubblewrap", "docker"]
 Role = Literal["agent", "review", "tests", "probe"]
-StopReason = Literal["wall-clock", "idle", "output", "interrupted", "budget", "halted"]
+StopReason = Literal[
+    "wall-clock", "idle", "output", "disk", "entries", "interrupted", "budget", "halted"
+]
 
 WORK = "/work"
 """Where every sandbox sees its workspace."""
@@ -64,6 +66,10 @@ class Walls:
     file_mib: int = 512
     open_files: int = 4096
     output_mib: int = 64
+    disk_mib: int = 2048
+    """Of the workspace's upper directory, blocks in use."""
+    entries: int = 200_000
+    """Of the workspace's upper directory: files, directories, links."""
 
 
 @dataclass(frozen=True, slots=True)

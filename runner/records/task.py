@@ -35,6 +35,10 @@ class Limits(Record):
     cpus: int = Field(default=2, ge=1, le=1024)
     file_mib: int = Field(default=512, ge=1, le=1_048_576)
     """Largest single file the agent may write."""
+    disk_mib: int = Field(default=2048, ge=1, le=1_048_576)
+    """Blocks the workspace may take beside the base's own."""
+    entries: int = Field(default=200_000, ge=100, le=10_000_000)
+    """Files, directories and links the workspace may hold beside the base's own."""
     output_mib: int = Field(default=64, ge=1, le=65_536)
     """Bytes of stdout and stderr read from a sandbox before it is killed."""
 

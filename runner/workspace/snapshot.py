@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner.errors import InfraError
+from runner.live import exclusive, hold
 from runner.records.base import Oid, Record
+from runner.remove import remove_tree
 from runner.workspace import layer as layers
 from runner.workspace.git import Git
-from runner.workspace.lease import exclusive, hold
 from runner.workspace.listing import Listing, between, upward_links, whole
-from runner.workspace.remove import remove_tree
 
 MAX_LAYERS = 8
 KEPT_STACKS = 3

@@ -9,19 +9,19 @@ from pathlib import Path
 from types import MappingProxyType
 
 from runner.errors import ConfigError, InfraError
+from runner.live import Lease, take
 from runner.ports import Base, Engine
 from runner.records.base import Oid
 from runner.records.patch import Patch
 from runner.records.paths import decode_path
 from runner.records.sandbox import Overlay
+from runner.remove import remove_tree
 from runner.workspace import changes, push
 from runner.workspace.dot_git import make_dot_git
 from runner.workspace.git import Git, disk_errors, plain
 from runner.workspace.ingest import Ingest
 from runner.workspace.layer import give, write_delta, write_whole
-from runner.workspace.lease import Lease, take
 from runner.workspace.listing import between, whole
-from runner.workspace.remove import remove_tree
 from runner.workspace.repository import (
     Repository,
     find,

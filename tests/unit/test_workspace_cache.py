@@ -13,8 +13,8 @@ from runner.errors import InfraError
 from runner.process import clean_env, kill_group, run, stream
 from runner.workspace import snapshot
 from runner.workspace.layer import give
-from runner.workspace.lease import take
-from runner.workspace.remove import remove_tree
+from runner.live import take
+from runner.remove import remove_tree
 from runner.workspace.source import GitSource, open_source
 from tests.overlays import BubblewrapOverlay, Checkout, make_checkout
 

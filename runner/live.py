@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.workspace.remove import remove_tree
+from runner.remove import remove_tree
 
 SUFFIX = ".lock"
 

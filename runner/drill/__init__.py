@@ -1,0 +1,1 @@
+"""Planted attacks a person runs against their own configuration, and the scorecard."""

@@ -1,0 +1,1 @@
+"""What a setup phase may reach: an allow-listed forward proxy on a UNIX socket."""
