@@ -23,6 +23,7 @@ from functools import cached_property
 from typing import BinaryIO
 
 from runner.gates import generic
+from runner.gates.likeness import is_sample
 from runner.gates.unpack import OpaqueError, unpack
 from runner.gates.views import DeepError, View, views
 from runner.records.scan import Hit, Sample, Scanned, Tier
@@ -159,7 +160,7 @@ def _tier(rule: str, region: bytes) -> Tier:
     """The provider catalogue has a few rules of no provider; they take samples for secrets."""
     if not rule.startswith("generic"):
         return "certain"
-    return "weak" if len(region) < SHORT_BYTES or generic.is_sample(region) else "generic"
+    return "weak" if len(region) < SHORT_BYTES or is_sample(region) else "generic"
 
 
 def _hit(view: View, region: Region, key: bytes) -> Hit:

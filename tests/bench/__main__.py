@@ -36,6 +36,7 @@ MEASUREMENTS = MappingProxyType(
         "start": "engine start of `true` against bare bwrap and docker run",
         "workspace": "workspace and ingest against git worktree and git add",
         "broker": "model traffic through relay and broker against a direct connection",
+        "secrets": "the secret detector against labelled samples",
         "run": "a whole run against two bare executions of codex",
         "memory": "peak memory of the runner's process",
     }

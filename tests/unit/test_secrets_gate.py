@@ -281,7 +281,7 @@ def test_what_is_too_large_is_refused_unread(gate: SecretsGate) -> None:
 
 
 def test_a_weak_suspicion_warns_only(gate: SecretsGate) -> None:
-    report = check(gate, {"a.ini": b"db_password = 'winter2024'\n"})
+    report = check(gate, {"a.ini": b"db_password = winter2024\n"})
     assert (report.verdict, codes(report)) == ("passed", {"secrets.weak"})
     assert report.findings[0].why.startswith("a.ini:1: warning")
 
@@ -309,3 +309,43 @@ def open_source(path: str | None) -> bytes:
     assert path is not None
     with open(path, "rb") as file:
         return file.read()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "password: 'rxqf" + "dvwt'",
+        'o.Password = "r7mh' + '1i"',
+        "ADMIN_PWD=wjm" + "ez5kq",
+        "CREATE USER app IDENTIFIED BY 'zqwr" + "tkpv';",
+        "openssl genrsa -passout pass:gxq" + "ttrw -out ca.pem",
+        'Credentials = new NetworkCredential("me", "vzihla' + 'quknriqlht");',
+        "Authorization: Basic " + base64.b64encode(b"ann:kqzjxwvp").decode(),
+        "dial('nats://svc:bhq" + "hazx@%s:%d')",
+        "d: '" + "47Iw2GXvj-hpfgGsfF3F2mek" + "', kty: 'EC'",
+        "want(Token: String('" + "PUDG5CBUAS5C5GZTCDZM5GB4" + "'))",
+        "hf_" + "HLWCKGzdQrvPUSIZjEYNtPlGdWlVjCJsVa",
+        "12345678:" + "AA" + "HdqTcvCH1vGWJxfSe1ofSAs0K5PALDsaw",
+    ],
+)
+def test_passwords_and_tokens_of_many_shapes(gate: SecretsGate, line: str) -> None:
+    assert check(gate, {"a.txt": f"{line}\n".encode()}).verdict == "refused"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "password: 'correct'",
+        "password = form['password']",
+        "token = tokenizer.next_token()",
+        "secret_name = 'database-url'",
+        "key = 'template.cache.fragment'",
+        "API_KEY=your-api-key-here-12345",
+        "const alphabetKey = 'abcdefghijklmnopqrstuvwxyz0123456789'",
+        "MAIL_TOKEN = sk_abcdefghijklmnopqrstuvwxyz123",
+        "apiKey: process.env.API_KEY1",
+        "Basic understanding required here",
+    ],
+)
+def test_what_only_sounds_like_one_passes(gate: SecretsGate, line: str) -> None:
+    assert check(gate, {"a.txt": f"{line}\n".encode()}).verdict == "passed"
