@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from runner.gates import paths, review, size, tests
+from runner.gates import paths, review, size, tamper, tests
 from runner.gates.secrets import Scan, SecretsGate
 from runner.ports import Case, Gate
 from runner.records.gate import GateReport
@@ -31,7 +31,8 @@ def judge(
 def gates(scan: Scan) -> tuple[tuple[Gate, bool], ...]:
     """The table. Cheap gates are all asked, so that one more attempt can mend everything at once;
     a costly one only while nothing before it was refused."""
-    return ((paths, True), (size, True), (SecretsGate(scan), True), (tests, False), (review, False))
+    cheap = (paths, size, tamper, SecretsGate(scan))
+    return (*((gate, True) for gate in cheap), (tests, False), (review, False))
 
 
 def _timed(gate: Gate, case: Case) -> GateReport:

@@ -172,7 +172,8 @@ def _exhausted(line: str) -> BudgetError:
 
 
 def _late(stop: StopReason, evidence: dict[str, str]) -> GateReport:
-    limit = {"wall-clock": "review_s", "idle": "idle_s", "output": "output_mib"}.get(stop)
+    limits = {"wall-clock": "review_s", "idle": "idle_s", "output": "output_mib"}
+    limit = {**limits, "disk": "disk_mib", "entries": "entries"}.get(stop)
     remedy = "" if limit is None else how_to_raise(limit)
     return _refused("late", f"the reviewer was stopped: {stop}", evidence, False, remedy)
 

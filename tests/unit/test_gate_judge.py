@@ -11,7 +11,7 @@ from runner.records.gate import GateReport
 from runner.records.scan import Hit, Sample, Scanned
 from tests.fakes import CaseBuilder, answered, ended, nothing_found
 
-NAMES = ["paths", "size", "secrets", "tests", "review"]
+NAMES = ["paths", "size", "tamper", "secrets", "tests", "review"]
 
 
 def found(sample: Sample, within_s: float) -> Scanned:
@@ -30,11 +30,12 @@ def test_all_cheap_refusals_come_together_and_nothing_costly_runs() -> None:
     assert verdicts(reports) == {
         "paths": "refused",
         "size": "refused",
+        "tamper": "passed",
         "secrets": "refused",
         "tests": "not-run",
         "review": "not-run",
     }
-    assert reports[3].summary == "not run: refused by paths, size, secrets"
+    assert reports[4].summary == "not run: refused by paths, size, secrets"
     assert builder.asked == []
 
 
@@ -49,7 +50,7 @@ def test_waived_tests_do_not_waive_the_review() -> None:
     builder = CaseBuilder(test=None, review=answered(""))
     reports = judge(builder.case(), lambda _: None, nothing_found)
     assert [report.gate for report in reports] == NAMES
-    assert [report.verdict for report in reports[3:]] == ["waived", "refused"]
+    assert [report.verdict for report in reports[4:]] == ["waived", "refused"]
 
 
 def test_a_gate_that_cannot_decide_ends_the_run() -> None:
@@ -57,4 +58,4 @@ def test_a_gate_that_cannot_decide_ends_the_run() -> None:
     heard: list[GateReport] = []
     with pytest.raises(InfraError):
         judge(builder.case(), heard.append, nothing_found)
-    assert [report.gate for report in heard] == NAMES[:4]
+    assert [report.gate for report in heard] == NAMES[:5]

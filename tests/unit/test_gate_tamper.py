@@ -1,0 +1,274 @@
+"""Gate `tamper`: every way to make tests easier to pass is named, honest work is not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from runner.gates import tamper
+from runner.records.gate import GateReport
+from tests.fakes import CaseBuilder, File, Tree
+
+PRODUCT = b"def add(a, b):\n    return a + b\n"
+TEST = b"""\
+from collections.abc import Mapping
+
+import pytest
+from calc import add
+
+def test_add():
+    assert add(2, 2) == 4
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_zero(n):
+    assert add(n, 0) == n
+
+class TestMore:
+    def test_negative(self):
+        with pytest.raises(TypeError):
+            add(None, 1)
+"""
+Edits = Mapping[str, bytes | File | None]
+"""None = the file is gone."""
+BASE: Tree = {"calc.py": PRODUCT, "tests/test_calc.py": TEST}
+
+
+def judge(new: Edits, old: Tree = BASE, *, test: str = "python3 -m pytest -q") -> GateReport:
+    files: Edits = {**old, **new}
+    kept = {path: data for path, data in files.items() if data is not None}
+    return tamper.check(CaseBuilder(old=old, new=kept, test=test).case())
+
+
+def edited(old: bytes, new: bytes) -> Tree:
+    assert old in TEST
+    return {"tests/test_calc.py": TEST.replace(old, new)}
+
+
+TRICKS: dict[str, tuple[Edits, str]] = {
+    "conftest hook": (
+        {"conftest.py": b"def pytest_sessionfinish(session): session.exitstatus = 0\n"},
+        "steered",
+    ),
+    "conftest deselects": (
+        {"tests/conftest.py": b"def pytest_collection_modifyitems(items):\n    items[:] = []\n"},
+        "steered",
+    ),
+    "conftest at import": ({"conftest.py": b"open('calc.py', 'w').write('x')\n"}, "steered"),
+    "conftest autouse": (
+        {"conftest.py": b"import pytest\n@pytest.fixture(autouse=True)\ndef f(): ...\n"},
+        "steered",
+    ),
+    "conftest unreadable": ({"conftest.py": b"def (:\n"}, "steered"),
+    "exit in the product": ({"calc.py": b"import os\nos._exit(0)\n" + PRODUCT}, "trap"),
+    "exit by another name": (
+        {"calc.py": b"from os import _exit as done\ndone(0)\n" + PRODUCT},
+        "trap",
+    ),
+    "exit by getattr": (
+        {"calc.py": b"import os\ngetattr(os, '_ex' + 'it')(0)\n" + PRODUCT},
+        "trap",
+    ),
+    "exit at import": ({"calc.py": b"import sys\nsys.exit(0)\n" + PRODUCT}, "skipped"),
+    "atexit in a test": (
+        edited(b"import pytest", b"import atexit, pytest\natexit.register(print)"),
+        "trap",
+    ),
+    "detects pytest": ({"calc.py": b"import sys\nT = 'pytest' in sys.modules\n" + PRODUCT}, "trap"),
+    "detects by variable": (
+        {"calc.py": b"import os\nT = os.environ.get('PYTEST_CURRENT_TEST')\n" + PRODUCT},
+        "trap",
+    ),
+    "patches unittest": (
+        {"calc.py": b"import unittest\nunittest.TestCase.run = print\n" + PRODUCT},
+        "trap",
+    ),
+    "replaces a module": (
+        {"calc.py": b"import sys\nsys.modules['pytest'] = sys\n" + PRODUCT},
+        "trap",
+    ),
+    "pytest.ini": ({"pytest.ini": b"[pytest]\naddopts = -k zero\n"}, "steered"),
+    "tox.ini": ({"tox.ini": b"[pytest]\naddopts = -k zero\n"}, "steered"),
+    "setup.cfg": ({"setup.cfg": b"[tool:pytest]\ntestpaths = nowhere\n"}, "steered"),
+    "pyproject": ({"pyproject.toml": b"[tool.pytest.ini_options]\naddopts = '--co'\n"}, "steered"),
+    "coverage floor": ({"pyproject.toml": b"[tool.coverage.report]\nfail_under = 0\n"}, "steered"),
+    "unreadable pyproject": ({"pyproject.toml": b"[tool\n"}, "steered"),
+    "package script": ({"package.json": b'{"scripts": {"test": "exit 0"}}'}, "steered"),
+    "makefile": ({"Makefile": b"test:\n\t@echo ok\n"}, "steered"),
+    "noxfile": ({"noxfile.py": b"import nox\n"}, "steered"),
+    "jest config": ({"jest.config.js": b"module.exports = {testMatch: []}\n"}, "steered"),
+    "cargo": ({"Cargo.toml": b"[lib]\ntest = false\n"}, "steered"),
+    "shadows pytest": ({"pytest.py": b"print('2 passed')\n"}, "shadow"),
+    "shadows a package": ({"pytest/__main__.py": b"print('2 passed')\n"}, "shadow"),
+    "shadows the library": ({"types.py": b"x = 1\n"}, "shadow"),
+    "shadows a program": ({"bin/pytest": b"#!/bin/sh\n"}, "shadow"),
+    "planted cache": ({"__pycache__/calc.cpython-311.pyc": b"\x00"}, "shadow"),
+    "deleted file": (
+        {"tests/test_calc.py": None, "tests/test_smoke.py": b"def test_ok():\n    assert True\n"},
+        "deleted",
+    ),
+    "deleted test": (edited(b"def test_add():\n    assert add(2, 2) == 4\n", b""), "deleted"),
+    "renamed away": (edited(b"def test_add", b"def check_add"), "deleted"),
+    "a link in its place": ({"tests/test_calc.py": b"tests/other.py"}, "deleted"),
+    "skip": (
+        edited(b"def test_add", b"@pytest.mark.skip(reason='flaky')\ndef test_add"),
+        "skipped",
+    ),
+    "skip a class": (edited(b"class TestMore", b"@pytest.mark.xfail\nclass TestMore"), "skipped"),
+    "skip inside": (
+        edited(b"    assert add(2, 2) == 4", b"    pytest.skip()\n    assert add(2, 2) == 4"),
+        "skipped",
+    ),
+    "skip the module": (
+        edited(b"import pytest\n", b"import pytest\npytestmark = pytest.mark.skip\n"),
+        "skipped",
+    ),
+    "not a test": (
+        edited(b"class TestMore:\n", b"class TestMore:\n    __test__ = False\n"),
+        "skipped",
+    ),
+    "overwritten": (
+        edited(b"import pytest\n", b"import pytest\n")
+        and {"tests/test_calc.py": TEST + b"test_add = None\n"},
+        "skipped",
+    ),
+    "deleted by del": ({"tests/test_calc.py": TEST + b"del test_add\n"}, "skipped"),
+    "load_tests": ({"tests/test_calc.py": TEST + b"def load_tests(*a): return None\n"}, "skipped"),
+    "returns early": (
+        edited(b"    assert add(2, 2) == 4", b"    return\n    assert add(2, 2) == 4"),
+        "skipped",
+    ),
+    "swallows": (
+        edited(
+            b"    assert add(2, 2) == 4",
+            b"    try:\n        assert add(2, 2) == 4\n    except AssertionError:\n        pass",
+        ),
+        "skipped",
+    ),
+    "fewer asserts": (edited(b"    assert add(2, 2) == 4", b"    add(2, 2)"), "weakened"),
+    "constant": (edited(b"assert add(2, 2) == 4", b"assert True"), "weakened"),
+    "not None": (edited(b"assert add(2, 2) == 4", b"assert add(2, 2) is not None"), "weakened"),
+    "fewer cases": (edited(b"[1, 2, 3]", b"[1]"), "weakened"),
+    "unreadable": (edited(b"def test_add():", b"def test_add(:"), "unreadable"),
+}
+
+
+@pytest.mark.parametrize("trick", TRICKS)
+def test_tricks_are_refused_by_name_and_line(trick: str) -> None:
+    new, code = TRICKS[trick]
+    builder = CaseBuilder(old=BASE, new={k: v for k, v in {**BASE, **new}.items() if v is not None})
+    case = builder.case()
+    if trick == "a link in its place":
+        changes = tuple(
+            each.model_copy(update={"new_mode": "120000"}) for each in case.patch.changes
+        )
+        object.__setattr__(case, "patch", case.patch.model_copy(update={"changes": changes}))
+    report = tamper.check(case)
+    codes = {each.code for each in report.findings if not each.why.startswith("warning")}
+    assert report.verdict == "refused"
+    assert f"tamper.{code}" in codes
+    assert all(each.path and each.line and each.path in each.why for each in report.findings)
+
+
+HONEST: dict[str, Edits] = {
+    "a fix": {"calc.py": PRODUCT.replace(b"a + b", b"b + a")},
+    "a new test": {"tests/test_calc.py": TEST + b"\ndef test_new():\n    assert add(1, 1) == 2\n"},
+    "a stricter test": {"tests/test_calc.py": TEST.replace(b"[1, 2, 3]", b"[1, 2, 3, 4]")},
+    "one more assertion": {
+        "tests/test_calc.py": TEST.replace(b"== 4", b"== 4\n    assert add(0, 0) == 0")
+    },
+    "a moved test file": {"tests/test_calc.py": None, "tests/unit/test_calc.py": TEST},
+    "a renamed test": {"tests/test_calc.py": TEST.replace(b"test_add", b"test_sums")},
+    "a dependency": {"pyproject.toml": b"[project]\ndependencies = ['httpx']\n"},
+    "a script with a guard": {
+        "tool.py": b"import sys\nif __name__ == '__main__':\n    sys.exit(main())\n"
+    },
+    "a plain fixture": {
+        "conftest.py": b"import pytest\n\n@pytest.fixture\ndef number():\n    return 1\n"
+    },
+    "pytest as an extra": {"setup.py": b"setup(extras_require={'test': ['pytest']})\n"},
+    "a module below a package": {"calc2/types.py": b"x = 1\n"},
+    "documentation": {"docs/testing.md": b"# Tests\nskip them with @skip\n"},
+}
+
+
+@pytest.mark.parametrize("work", HONEST)
+def test_honest_work_passes(work: str) -> None:
+    assert judge(HONEST[work]).verdict == "passed"
+
+
+def test_a_changed_expectation_is_a_warning() -> None:
+    report = judge(edited(b"== 4", b"== 5"))
+    assert report.verdict == "passed"
+    assert [each.code for each in report.findings] == ["tamper.changed"]
+    assert report.findings[0].why.startswith("warning: tests/test_calc.py:6")
+
+
+def test_a_task_may_allow_it_by_name() -> None:
+    builder = CaseBuilder(old=BASE, new={"calc.py": PRODUCT})
+    case = builder.case()
+    task = case.plan.task.model_copy(update={"may_change_tests": ("tests/test_calc.py",)})
+    object.__setattr__(case, "plan", case.plan.model_copy(update={"task": task}))
+    report = tamper.check(case)
+    assert report.verdict == "passed"
+    assert all("the task allows it" in each.why for each in report.findings)
+    assert len(report.findings) == 3
+
+
+def test_what_was_there_before_is_not_new() -> None:
+    old: Tree = {"a.py": b"import os\nos._exit(1)\n"}
+    assert (
+        judge({"a.py": None, "b.py": b"import os\nos._exit(1)\nX = 1\n"}, old).verdict == "passed"
+    )
+
+
+def test_a_file_of_the_test_command_steers() -> None:
+    report = judge({"ci/check": b"true\n"}, test="sh ./ci/check")
+    assert [each.code for each in report.findings] == ["tamper.steered"]
+
+
+OTHERS: dict[str, tuple[str, bytes, bytes]] = {
+    "js skip": (
+        "a.test.js",
+        b"it('adds', () => {\n  expect(add(1)).toBe(2)\n})\n",
+        b"it.skip('adds', () => {\n  expect(add(1)).toBe(2)\n})\n",
+    ),
+    "js only": ("a.test.ts", b"it('adds', f)\n", b"it.only('adds', f)\n"),
+    "js gone": ("a.spec.js", b"it('adds', f)\nit('subtracts', g)\n", b"it('adds', f)\n"),
+    "js fewer": (
+        "a.test.js",
+        b"it('a', () => {\n  expect(x).toBe(1)\n  expect(y).toBe(2)\n})\n",
+        b"it('a', () => {\n  expect(x).toBe(1)\n})\n",
+    ),
+    "js exit": ("a.test.js", b"it('a', f)\n", b"process.exit(0)\nit('a', f)\n"),
+    "go skip": (
+        "a_test.go",
+        b"func TestAdd(t *testing.T) {\n}\n",
+        b"func TestAdd(t *testing.T) {\n\tt.Skip()\n}\n",
+    ),
+    "go gone": ("a_test.go", b"func TestAdd(t *testing.T) {}\n", b"func helper() {}\n"),
+    "rust ignore": (
+        "tests/a.rs",
+        b"#[test]\nfn adds() { assert_eq!(1, 1); }\n",
+        b"#[test]\n#[ignore]\nfn adds() { assert_eq!(1, 1); }\n",
+    ),
+    "java disabled": (
+        "src/test/java/AddTest.java",
+        b"@Test\nvoid adds() {}\n",
+        b"@Test @Disabled\nvoid adds() {}\n",
+    ),
+    "ruby pending": ("spec/a_spec.rb", b"it 'adds' do\nend\n", b"it 'adds' do\n  pending\nend\n"),
+    "php skipped": (
+        "tests/ATest.php",
+        b"function testAdd() {}\n",
+        b"function testAdd() { $this->markTestSkipped(); }\n",
+    ),
+    "bats skip": ("tests/a.bats", b'@test "adds" {\n}\n', b'@test "adds" {\n  skip\n}\n'),
+}
+
+
+@pytest.mark.parametrize("trick", OTHERS)
+def test_other_languages(trick: str) -> None:
+    path, old, new = OTHERS[trick]
+    assert judge({path: new}, {path: old}).verdict == "refused"
+    assert judge({path: old + b"\n"}, {path: old}).verdict == "passed"
