@@ -7,28 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 
+from runner.broker.account import MIN_OUTPUT_TOKENS, Account, Hold
 from runner.broker.ask import Ask
+from runner.broker.spent import ExhaustedError, Spent, note
 from runner.records.usage import Budget, Price, Usage
 
-MIN_OUTPUT_TOKENS = 16
-"""The least that upstream takes as `max_output_tokens`."""
-
-
-class ExhaustedError(Exception):
-    """`line` is what ran out, e.g. `output_tokens 500000`."""
-
-    def __init__(self, line: str) -> None:
-        super().__init__(line)
-        self.line = line
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """Tokens of one response, as upstream counted them."""
-
-    input_tokens: int = 0
-    cached_tokens: int = 0
-    output_tokens: int = 0
+MAX_REFUSED = 1000
+"""Requests without an answer from upstream; codex gives up at the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +22,10 @@ class Grant:
 
     ask: Ask
     reserved: Spent
-    capped: bool
-    """The budget, not the ceiling of one response, sets the output cap."""
+    capped: str | None
+    """The budget line that sets the output cap; None = the ceiling of one response does."""
+    hold: Hold | None = None
+    """The same in the account that other runs share."""
 
 
 class Meter:
@@ -47,11 +34,14 @@ class Meter:
     def __init__(
         self,
         budget: Budget,
+        model: str,
         price: Price | None,
         ceiling_tokens: int,
+        account: Account | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`ceiling_tokens`: the most output of one response, whatever is left."""
+        self._model, self._account = model, account
         self._budget, self._price, self._ceiling, self._clock = budget, price, ceiling_tokens, clock
         self._deadline = clock() + budget.wall_s
         self._lock = Lock()
@@ -59,6 +49,8 @@ class Meter:
         self._seen: tuple[Ask, int] | None = None
         self._requests = self._refused = self._body = self._sent = self._received = 0
         self._input = self._cached = self._output = 0
+        self._completed = self._calls = 0
+        self._unfinished = False
         self._exhausted: str | None = None
 
     def usage(self) -> Usage:
@@ -72,13 +64,19 @@ class Meter:
                 sent_bytes=self._sent,
                 received_bytes=self._received,
                 cost_usd_micros=self._cost(),
+                completed=self._completed,
+                tool_calls=self._calls,
+                unfinished=self._unfinished or bool(self._open),
                 exhausted=self._exhausted,
+                notes=self._notes(),
             )
 
     def refuse(self) -> None:
-        """Counts a request that was answered without upstream."""
+        """Counts a request that got nothing from upstream."""
         with self._lock:
             self._refused += 1
+            if self._refused >= MAX_REFUSED:
+                self._exhausted = self._exhausted or f"refused {MAX_REFUSED}"
 
     def take_body(self, size: int) -> None:
         """Counts a request body of this size. Raises ExhaustedError."""
@@ -88,11 +86,12 @@ class Meter:
                 self._exhaust("body_bytes")
             self._body += size
 
-    def reserve(self, ask: Ask) -> Grant | None:
-        """None = it may fit when an open grant is settled.
+    def reserve(self, ask: Ask, patient: bool = False) -> Grant | None:
+        """None = it may fit when an open grant is settled, or for the `patient` another run's.
 
         Raises:
             ExhaustedError: now and for every later request.
+            RefusalError: the shared account cannot be kept.
         """
         with self._lock:
             self._check_time()
@@ -111,11 +110,24 @@ class Meter:
                 self._exhaust("input_tokens")
             if free_out < MIN_OUTPUT_TOKENS:
                 self._exhaust("output_tokens")
-            tokens_out = min(free_out, self._ceiling)
-            grant = Grant(ask, Spent(tokens_in, 0, tokens_out), free_out < self._ceiling)
-            self._open.append(grant)
-            self._requests += 1
-            return grant
+            capped = self._line("output_tokens") if free_out < self._ceiling else None
+            wanted = Spent(tokens_in, 0, min(free_out, self._ceiling))
+            return self._grant(Grant(ask, wanted, capped), patient)
+
+    def _grant(self, grant: Grant, patient: bool) -> Grant | None:
+        if self._account is not None:
+            wait = patient or bool(self._open)
+            try:
+                hold = self._account.hold(self._model, grant.reserved, wait=wait)
+            except ExhaustedError as error:
+                self._exhausted = self._exhausted or error.line
+                raise
+            if hold is None:
+                return None
+            grant = Grant(grant.ask, hold.reserved, hold.capped or grant.capped, hold)
+        self._open.append(grant)
+        self._requests += 1
+        return grant
 
     def sent(self, size: int) -> None:
         with self._lock:
@@ -130,21 +142,34 @@ class Meter:
                 self._exhausted = self._exhausted or self._line("stream_bytes")
             return fit
 
-    def settle(self, grant: Grant, spent: Spent | None, *, cut_short: bool = False) -> None:
+    def settle(
+        self,
+        grant: Grant,
+        spent: Spent | None,
+        *,
+        calls: int | None = None,
+        cut_short: bool = False,
+    ) -> None:
         """Replaces the reservation. `spent` None = upstream did not say: it costs all of it.
 
+        `calls`: the tools a completed response asked for; None = it did not complete.
         `cut_short` = upstream stopped at the output cap.
         """
         with self._lock:
             self._open.remove(grant)
+            self._completed += calls is not None
+            self._calls += calls or 0
+            self._unfinished = calls != 0
             cost = spent or grant.reserved
+            if self._account is not None and grant.hold is not None:
+                self._account.settle(grant.hold, cost)
             self._input += cost.input_tokens
             self._cached += min(cost.cached_tokens, cost.input_tokens)
             self._output += cost.output_tokens
             if spent and spent.input_tokens:
                 self._seen = (grant.ask, spent.input_tokens)
-            if cut_short and grant.capped:
-                self._exhausted = self._exhausted or self._line("output_tokens")
+            if cut_short:
+                self._exhausted = self._exhausted or grant.capped
 
     def release(self, grant: Grant) -> None:
         """Upstream refused it: the request counts, its tokens do not."""
@@ -181,12 +206,17 @@ class Meter:
     def _line(self, field: str) -> str:
         return f"{field} {getattr(self._budget, field)}"
 
+    def _notes(self) -> tuple[str, ...]:
+        lines = {
+            "requests": self._requests,
+            "input_tokens": self._input,
+            "output_tokens": self._output,
+        }
+        shared = () if self._account is None else self._account.notes
+        own = (note(name, spent, getattr(self._budget, name)) for name, spent in lines.items())
+        return (*(text for each in own for text in each), *shared)
+
     def _cost(self) -> int | None:
         if self._price is None:
             return None
-        millionths = (
-            (self._input - self._cached) * self._price.input_usd_micros
-            + self._cached * self._price.cached_usd_micros
-            + self._output * self._price.output_usd_micros
-        )
-        return -(-millionths // 1_000_000)
+        return self._price.cost_usd_micros(self._input, self._cached, self._output)

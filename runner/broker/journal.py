@@ -8,8 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-MAX_BYTES = 16 * 1024 * 1024
-"""A client may be refused for ever; the disk may not fill with that."""
+MAX_REFUSED = 1000
+"""Lines about requests that never reached upstream; those that did are bounded by the budget."""
 
 
 class Journal:
@@ -18,15 +18,18 @@ class Journal:
     def __init__(self, path: Path) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         self._number = os.open(path, flags, 0o600)
-        self._left = MAX_BYTES
+        self._left = MAX_REFUSED
 
-    def write(self, entry: dict[str, object]) -> None:
+    def write(self, entry: dict[str, object], *, served: bool) -> None:
         """Raises OSError when the disk is full."""
+        if not served:
+            self._left -= 1
+            if self._left < 0:
+                return
+            entry = entry if self._left else {"truncated": "further refusals are only counted"}
         # ensure_ascii escapes every control character but DEL
         line = json.dumps(entry, ensure_ascii=True).replace("\x7f", "\\u007f").encode() + b"\n"
-        if self._left > 0:
-            os.write(self._number, line if len(line) < self._left else b'{"truncated": true}\n')
-        self._left -= len(line)
+        os.write(self._number, line)
 
     def __enter__(self) -> Self:
         return self

@@ -1,9 +1,10 @@
-"""Where a credential is kept: `env:NAME`, `file:/path` or `keyring:SERVICE[/USER]`."""
+"""Where a credential is: `env:NAME`, `file:/path`, `keyring:SERVICE/USER`, `command:/path ARG`."""
 
 from __future__ import annotations
 
 import errno
 import os
+import shlex
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,8 +12,11 @@ from functools import partial
 from pathlib import Path
 
 from runner.errors import ConfigError
+from runner.process import clean_env, run
 
 MAX_BYTES = 16 * 1024
+MAX_OUTPUT_BYTES = 64 * 1024
+COMMAND_S = 30.0
 MIN_BYTES = 8
 """A shorter one would be found by chance in every stream that is searched for it."""
 
@@ -34,18 +38,20 @@ def load_key(spec: str, environ: Mapping[str, str] = os.environ) -> Key:
 
     Raises:
         ConfigError: unknown spec, absent, readable by others, or not one printable ASCII word.
+        InfraError: the command took too long, or printed too much.
     """
     kind, _, where = spec.partition(":")
     places: dict[str, Callable[[str], bytes]] = {
         "env": partial(_environment, environ),
         "file": _file,
         "keyring": _keyring,
+        "command": partial(_command, environ),
     }
     read = places.get(kind)
     if read is None or not where:
         raise ConfigError(
             f"key: {kind[:64]!r} is not a place for a key",
-            "write env:NAME, file:/path or keyring:SERVICE/USER",
+            "write env:NAME, file:/path, keyring:SERVICE/USER or command:/path ARGS",
         )
     return Key(_word(read(where), spec), spec)
 
@@ -99,6 +105,19 @@ def _keyring(where: str) -> bytes:
     if found is None:
         raise ConfigError(f"keyring:{where} is empty", f"keyring set {service} {user or 'USER'}")
     return found.password.encode()
+
+
+def _command(environ: Mapping[str, str], where: str) -> bytes:
+    """What a program prints; it gets PATH and HOME, no shell, and its stderr is not repeated."""
+    argv = shlex.split(where)
+    env = clean_env({name: environ[name] for name in ("HOME",) if name in environ})
+    done = run(argv, env=env, timeout_s=COMMAND_S, max_bytes=MAX_OUTPUT_BYTES)
+    if done.code != 0:
+        raise ConfigError(
+            f"the key's command {argv[0]} failed with exit status {done.code}",
+            "run it in a terminal; it gets PATH and HOME, and nothing on stdin",
+        )
+    return done.stdout
 
 
 def _word(value: bytes, spec: str) -> bytes:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 import sys
 import tempfile
@@ -15,21 +13,23 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
+from runner.broker.account import Account
 from runner.broker.budget import Meter
 from runner.broker.journal import Journal
 from runner.broker.keys import Key
+from runner.broker.rules import Rules
 from runner.broker.state import State
 from runner.broker.thread import in_thread
 from runner.broker.upstream import Upstream
 from runner.errors import InfraError
 from runner.records.usage import Budget, Price, Usage
+from runner.socket_path import short
 
 if TYPE_CHECKING:
     import asyncio
+    from ssl import SSLContext
 
 SOCKET = "model.sock"
-MAX_PATH_BYTES = 100
-"""Of a socket's path; Linux takes 107."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,9 @@ class BrokerLease:
     state: State
 
     def usage(self) -> Usage:
-        return self.meter.usage()
+        state = self.state
+        told = {"retries": state.retries, "waited_s": round(state.waited_s), "waits": state.waits}
+        return self.meter.usage().model_copy(update=told)
 
     def message(self) -> str:
         return self.state.message
@@ -60,9 +62,13 @@ class Broker:
     upstream: Upstream
     key: Key
     prices: Mapping[str, Price]
+    account: Account | None = None
+    """Shared with other runs; None = only the lease's own budget counts."""
+    others: tuple[bytes, ...] = ()
+    """More credentials in the runner's hands, which may pass in neither direction."""
 
     def holds(self) -> tuple[bytes, ...]:
-        return (self.key.secret,)
+        return (self.key.secret, *self.others)
 
     @contextmanager
     def lend(self, model: str, budget: Budget, log: Path) -> Iterator[BrokerLease]:
@@ -70,8 +76,11 @@ class Broker:
 
         Raises:
             InfraError: the log or the socket cannot be made.
+            ConfigError: the certificate authorities cannot be read.
         """
-        meter = Meter(budget, self.prices.get(model), self.upstream.output_tokens)
+        trust = self.upstream.trust()
+        price = self.prices.get(model)
+        meter = Meter(budget, model, price, self.upstream.output_tokens, self.account)
         state = State()
         with ExitStack() as stack:
             try:
@@ -79,16 +88,18 @@ class Broker:
                 journal = stack.enter_context(Journal(log))
                 listener = stack.enter_context(_listener(directory))
             except OSError as error:
-                raise InfraError(
-                    f"cannot lend the model: {error}", "free some disk; set TMPDIR to a short path"
-                ) from error
-            serve = partial(self._serve, model, budget.wall_s, meter, state, journal, listener)
+                raise InfraError(f"cannot lend the model: {error}", "free some disk") from error
+            rules = Rules(model, self.upstream.deployments.get(model, model), self.holds())
+            serve = partial(
+                self._serve, rules, trust, budget.wall_s, meter, state, journal, listener
+            )
             stack.enter_context(in_thread(serve))
             yield BrokerLease(directory, meter, state)
 
     async def _serve(
         self,
-        model: str,
+        rules: Rules,
+        trust: SSLContext | bool,
         wall_s: float,
         meter: Meter,
         state: State,
@@ -100,37 +111,29 @@ class Broker:
             # httpx tries to import its own command line, and 30 ms of rich and pygments with it
             sys.modules.setdefault("httpx._main", cast(ModuleType, None))
             from runner.broker.application import Application
-            from runner.broker.server import serve
+            from runner.broker.server import Server
 
-            async with self.upstream.client(self.key) as client:
-                url = f"{self.upstream.base_url}/responses"
-                application = Application(model, self.key, meter, state, journal, client, url)
-                await serve(listener, application, stop, wall_s)
+            async with self.upstream.client(self.key, trust, rules.held) as client:
+                url = self.upstream.url
+                application = Application(rules, meter, state, journal, client, url)
+                await Server(application).serve(listener, stop, wall_s)
 
 
 @contextmanager
 def _directory() -> Iterator[Path]:
     """Open to every uid, for a sandbox that sees it, under a parent that is open to none."""
-    parent = Path(tempfile.mkdtemp(prefix="cr-"))
-    try:
-        inner = parent / "broker"
+    with tempfile.TemporaryDirectory(prefix="broker-") as parent:
+        inner = Path(parent) / "broker"
         inner.mkdir()
         inner.chmod(0o755)
         yield inner
-    finally:
-        shutil.rmtree(parent)
 
 
-def _listener(directory: Path) -> socket.socket:
-    path = directory / SOCKET
-    if len(os.fsencode(path)) > MAX_PATH_BYTES:
-        raise OSError(f"the path of the socket is too long: {path}")
-    listener = socket.socket(socket.AF_UNIX)
-    try:
-        listener.bind(str(path))
-        path.chmod(0o666)
+@contextmanager
+def _listener(directory: Path) -> Iterator[socket.socket]:
+    """Its name is good as long as it is: asyncio looks at it again when it closes."""
+    with short(directory / SOCKET) as name, socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(name)
+        (directory / SOCKET).chmod(0o666)
         listener.listen(256)
-    except OSError:
-        listener.close()
-        raise
-    return listener
+        yield listener

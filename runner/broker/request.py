@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from runner.broker.ask import Ask
 from runner.broker.refusal import RefusalError
+from runner.broker.rules import Rules
 from runner.broker.strict_json import parse
 from runner.broker.wire import REQUEST, Request
 
@@ -19,8 +20,9 @@ IMAGE_TOKENS = 10_000
 """More than any model bills for one picture."""
 
 
-def rebuild(body: bytes, model: str) -> Ask:
-    """Steps: 1 strict JSON, 2 known keys, 3 known shapes, 4 forced values, 5 canonical bytes.
+def rebuild(body: bytes, rules: Rules) -> Ask:
+    """Steps: 1 strict JSON, 2 known keys, 3 known shapes, 4 forced values, 5 canonical bytes,
+    6 no credential in them.
 
     Raises:
         RefusalError: with the place of the first thing that may not pass, never its value.
@@ -32,22 +34,32 @@ def rebuild(body: bytes, model: str) -> Ask:
     if unknown:
         name = ascii(min(unknown))[:64]
         raise RefusalError("request-key", f"the request key {name} is not allowed")
-    if asked.get("model") != model:
-        raise RefusalError("request-model", f"this session may use {model} only")
+    if asked.get("model") != rules.model:
+        raise RefusalError("request-model", f"this session may use {rules.model} only")
     try:
         known: dict[str, Any] = dict(REQUEST.validate_python(asked, strict=True))
     except ValidationError as error:
         raise _misfit(error) from None
     items = known.pop("input")
-    known |= {"model": model, "stream": True, "store": False}
+    known |= {"model": rules.deployment, "stream": True, "store": False}
     for item in items:
         if item["type"] == "reasoning" and not item.get("encrypted_content"):
             item.pop("id", None)  # without content an id would name somebody's stored object
     try:
         written = tuple(map(_json, items))
-        return Ask(_json(known)[:-1], written, tuple(map(_ceiling, items, written)))
+        ask = Ask(_json(known)[:-1], written, tuple(map(_ceiling, items, written)))
     except ValueError:  # a lone surrogate, a number that became infinite
         raise RefusalError("json-invalid", "the request has a value JSON cannot carry") from None
+    _clean(ask, rules.held)
+    return ask
+
+
+def _clean(ask: Ask, held: tuple[bytes, ...]) -> None:
+    """In the one spelling that JSON has here."""
+    spelled = [_json(secret.decode("latin-1"))[1:-1] for secret in held]
+    if any(secret in part for part in (ask.head, *ask.items) for secret in spelled):
+        fault = "a credential of the runner is in the sandbox; it was not sent on"
+        raise RefusalError("credential", "the request holds a credential", fault=fault)
 
 
 def _json(value: object) -> bytes:

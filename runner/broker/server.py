@@ -1,122 +1,77 @@
-"""Serves one application on one UNIX socket from a thread of its own, and stops at once."""
+"""Serves one application on one UNIX socket, and stops at once."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from functools import partial
 from typing import TYPE_CHECKING
 
-import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.server import ServerState
+import h11
+
+from runner.broker.link import READ_BYTES, GoneError, Link
 
 if TYPE_CHECKING:
     from runner.broker.application import Application
 
 HEADER_S = 5.0
-WRITE_S = 60.0
 MAX_CONNECTIONS = 256
-MAX_HEADER_BYTES = 32 * 1024
-BACKLOG = 256
 
 
-class Connection(H11Protocol):
+class Server:
     """One request per connection, and a deadline for all that a client can be slow at."""
 
-    _head: asyncio.TimerHandle | None = None
-    _write: asyncio.TimerHandle | None = None
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self._tasks: dict[asyncio.Task[None], Link] = {}
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        if len(self.connections) > MAX_CONNECTIONS:
-            transport.abort()
-        self._head = self.loop.call_later(HEADER_S, transport.abort)
+    async def serve(self, listener: socket.socket, stop: asyncio.Event, wall_s: float) -> None:
+        """Until `stop` is set: then every connection is cut and the listener closed.
 
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self.cycle is not None and self._head is not None:
-            self._head.cancel()  # the header is whole; the application bounds the body
+        After `wall_s` all that is under way is cut; who asks again is refused by the budget.
+        """
+        loop = asyncio.get_running_loop()
+        server = await asyncio.start_unix_server(self._accept, sock=listener, limit=READ_BYTES)
+        clock = loop.call_later(wall_s, self._expire)
+        try:
+            await stop.wait()
+        finally:
+            clock.cancel()
+            server.close()
+            self._cut()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._must_read()
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        link = Link(reader, writer)
+        if len(self._tasks) >= MAX_CONNECTIONS:
+            link.abort()
+            return
+        task = asyncio.get_running_loop().create_task(self._serve(link))
+        self._tasks[task] = link
+        task.add_done_callback(self._tasks.pop)
 
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        if self._write is not None:
-            self._write.cancel()
+    async def _serve(self, link: Link) -> None:
+        try:
+            await self._converse(link)
+            await link.close()
+        except (GoneError, TimeoutError):
+            return
+        finally:
+            link.abort()
 
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        self._must_read()
+    async def _converse(self, link: Link) -> None:
+        try:
+            async with asyncio.timeout(HEADER_S):
+                head = await link.head()
+        except h11.RemoteProtocolError:
+            await self._application.malformed(link)
+        else:
+            await self._application.answer(head, link)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        for timer in (self._head, self._write):
-            if timer is not None:
-                timer.cancel()
-        super().connection_lost(exc)
+    def _expire(self) -> None:
+        self._application.expire()
+        self._cut()
 
-    def send_400_response(self, msg: str) -> None:
-        self.app_state["application"].malformed()
-        super().send_400_response(msg)
-        self._must_read()
-
-    def _must_read(self) -> None:
-        """What is written has to be taken within WRITE_S."""
-        if self._write is not None:
-            self._write.cancel()
-        self._write = self.loop.call_later(WRITE_S, self.transport.abort)
-
-
-async def serve(
-    listener: socket.socket, application: Application, stop: asyncio.Event, wall_s: float
-) -> None:
-    """Until `stop` is set: then every connection is cut and the listener closed.
-
-    After `wall_s` all that is under way is cut; who asks again is refused by the budget.
-    """
-    config = _config(application)
-    state = ServerState()
-
-    connect = partial(
-        Connection, config=config, server_state=state, app_state={"application": application}
-    )
-
-    def expire() -> None:
-        application.expire()
-        _cut(state)
-
-    loop = asyncio.get_running_loop()
-    server = await loop.create_unix_server(connect, sock=listener, backlog=BACKLOG)
-    clock = loop.call_later(wall_s, expire)
-    try:
-        await stop.wait()
-    finally:
-        clock.cancel()
-        server.close()
-        _cut(state)
-        for task in tuple(state.tasks):
+    def _cut(self) -> None:
+        for task, link in self._tasks.items():
+            link.abort()
             task.cancel()
-        await asyncio.gather(*state.tasks, return_exceptions=True)
-
-
-def _cut(state: ServerState) -> None:
-    for connection in tuple(state.connections):
-        connection.transport.abort()
-
-
-def _config(application: Application) -> uvicorn.Config:
-    config = uvicorn.Config(
-        application,
-        interface="asgi3",
-        ws="none",
-        lifespan="off",
-        proxy_headers=False,
-        access_log=False,
-        log_config=None,
-        log_level="critical",
-        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
-    )
-    config.load()
-    return config

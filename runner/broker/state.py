@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 
@@ -15,6 +17,10 @@ class State:
     """Why upstream could not serve the last request that reached for it; None = it did."""
     broken: bool = False
     """Requests can no longer be written down: none is served any more."""
+    waits: str = ""
+    """What upstream's rate limit or failure is being waited out for; empty = nothing."""
+    retries: int = 0
+    waited_s: float = 0
     moved_at: float = field(default_factory=time.monotonic)
 
     def stir(self) -> None:
@@ -22,5 +28,18 @@ class State:
         self.moved_at = time.monotonic()
 
     def quiet_s(self) -> float:
-        """Seconds since then, or since the start."""
-        return time.monotonic() - self.moved_at
+        """Seconds since then, or since the start; whoever waits on purpose is not quiet."""
+        return 0.0 if self.waits else time.monotonic() - self.moved_at
+
+    @contextmanager
+    def waiting(self, why: str) -> Iterator[None]:
+        """Around a pause before a request is sent again."""
+        began = time.monotonic()
+        self.waits = why
+        self.retries += 1
+        try:
+            yield
+        finally:
+            self.waits = ""
+            self.waited_s += time.monotonic() - began
+            self.stir()

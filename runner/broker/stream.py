@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from runner.broker.budget import Spent
+from runner.broker.spent import Spent
 
 MAX_EVENT_BYTES = 8 * 1024 * 1024
 """A longer event passes unread."""
@@ -13,26 +13,48 @@ MESSAGE_BYTES = 64 * 1024
 REDACTED = b"[redacted]"
 _ITEM_DONE = "response.output_item.done"
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
+CALLS = frozenset(
+    {"function_call", "custom_tool_call", "local_shell_call", "shell_call", "apply_patch_call"}
+)
+"""Items that ask the client to run something."""
 _TELLING = tuple(f'"{kind}"'.encode() for kind in (_ITEM_DONE, *_ENDS))
 """Looked for in whole chunks: nearly all events are passed on without a look at them."""
 
 
 class Redactor:
-    """Removes one exact byte string, also where chunks divide it."""
+    """Removes exact byte strings, also where chunks divide them."""
+
+    def __init__(self, held: tuple[bytes, ...]) -> None:
+        self._each = [_One(secret) for secret in held]
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What may pass on; the beginning of a possible secret at the end is held back."""
+        for one in self._each:
+            chunk = one.feed(chunk)
+        return chunk
+
+    def close(self) -> bytes:
+        """The rest."""
+        rest = b""
+        for one in self._each:
+            rest = one.feed(rest) + one.close()
+        return rest
+
+
+class _One:
+    """Of one secret."""
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
         self._held = b""
 
     def feed(self, chunk: bytes) -> bytes:
-        """What may pass on; the beginning of a possible secret at the end is held back."""
         data = (self._held + chunk).replace(self._secret, REDACTED)
         keep = self._beginning(data[-len(self._secret) + 1 :])
         self._held = data[len(data) - keep :]
         return data[: len(data) - keep]
 
     def close(self) -> bytes:
-        """The rest."""
         held, self._held = self._held, b""
         return held
 
@@ -55,6 +77,8 @@ class Tap:
         self.spent: Spent | None = None
         self.message: str | None = None
         """The last assistant message, whole; None = there was none."""
+        self.calls = 0
+        """Tools the response asked the client to run."""
         self.unread = 0
         """Events that were too long to read."""
         self._line = bytearray()
@@ -101,7 +125,9 @@ class Tap:
             self.spent = _spent(response.get("usage")) if isinstance(response, dict) else None
 
     def _hear(self, item: object) -> None:
-        if not isinstance(item, dict) or item.get("type") != "message":
+        kind = item.get("type") if isinstance(item, dict) else None
+        self.calls += isinstance(kind, str) and kind in CALLS
+        if not isinstance(item, dict) or kind != "message":
             return
         parts = item.get("content")
         texts = [_text(part) for part in parts] if isinstance(parts, list) else []

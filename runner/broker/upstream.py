@@ -1,23 +1,30 @@
-"""The model provider: how it is reached, and what its refusals mean to codex and to a person."""
+"""The model provider and how it is reached."""
 
 from __future__ import annotations
 
-import json
-import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from runner.broker.keys import Key
+from runner.broker.recording import Recording, Replay
+from runner.errors import ConfigError
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     import httpx
 
 CONNECT_S = 10.0
 CONNECT_RETRIES = 2
 SEND_S = 30.0
-MAX_ERROR_BYTES = 64 * 1024
-MAX_MESSAGE_CHARS = 1000
-MAX_RETRY_AFTER_S = 60
+BEARER = "authorization"
+AZURE = (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com")
+"""Hosts that want their key in `api-key`:
+https://learn.microsoft.com/azure/ai-foundry/openai/reference (2026-11)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,32 +33,68 @@ class Upstream:
 
     base_url: str
     """E.g. `https://api.openai.com/v1`; https, or loopback."""
+    query: str = ""
+    """E.g. `api-version=2025-04-01-preview`."""
+    key_header: str | None = None
+    """`authorization` puts `Bearer` before the key; None = what the host is known to want."""
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Sent with every request."""
+    deployments: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Model -> its name there, where that is another."""
     proxy: str | None = None
     """`http://host:port`; the environment's proxies are not used."""
+    ca_file: Path | None = None
+    """The only certificate authorities that are trusted; None = the public ones."""
     silence_s: float = 300.0
     """Longest wait for the next byte."""
     output_tokens: int = 128_000
     """Most output of one response; models with a lower limit of their own need a lower one."""
+    recording: Recording | None = None
+    replay: Replay | None = None
+    """Answers in place of the provider."""
 
-    def client(self, key: Key) -> httpx.AsyncClient:
+    @property
+    def url(self) -> str:
+        return f"{self.base_url}/responses" + (f"?{self.query}" if self.query else "")
+
+    def trust(self) -> SSLContext | bool:
+        """What to verify certificates with; False = nothing is encrypted.
+
+        Raises:
+            ConfigError: the file holds no certificates.
+        """
+        # reading the certificates takes 25 ms: not for a model on this machine
+        if not any(url.startswith("https:") for url in (self.base_url, self.proxy or "")):
+            return False
+        if self.ca_file is None:
+            return True
+        from ssl import create_default_context
+
+        try:
+            return create_default_context(cafile=self.ca_file)
+        except OSError as error:
+            raise ConfigError(
+                f"ca_file {self.ca_file}: {error.strerror or 'no certificates'}",
+                "name a file of PEM certificates",
+            ) from error
+
+    def client(
+        self, key: Key, trust: SSLContext | bool, held: tuple[bytes, ...]
+    ) -> httpx.AsyncClient:
         """Pooled, no redirects, no cookies, no environment; a failed connect is tried again."""
         from http.cookiejar import CookieJar, DefaultCookiePolicy
 
         import httpx
 
-        # reading the certificates takes 25 ms: not for a model on this machine
-        encrypted = any(url.startswith("https:") for url in (self.base_url, self.proxy or ""))
-        transport = httpx.AsyncHTTPTransport(
-            verify=encrypted, trust_env=False, proxy=self.proxy, retries=CONNECT_RETRIES
-        )
         return httpx.AsyncClient(
-            transport=transport,
+            transport=self._transport(trust, held),
             trust_env=False,
             follow_redirects=False,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             timeout=httpx.Timeout(self.silence_s, connect=CONNECT_S, write=SEND_S),
             headers={
-                "authorization": f"Bearer {key.secret.decode()}",
+                **self.headers,
+                **self._authorization(key),
                 "content-type": "application/json",
                 "accept": "text/event-stream",
                 "accept-encoding": "identity",  # a compressed stream could not be searched
@@ -59,54 +102,22 @@ class Upstream:
             },
         )
 
+    def _transport(
+        self, trust: SSLContext | bool, held: tuple[bytes, ...]
+    ) -> httpx.AsyncBaseTransport:
+        import httpx
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What codex is told instead of upstream's own error. 400 ends its turn at once."""
+        from runner.broker.transport import Recorder, Replayer
 
-    status: int
-    code: str
-    message: str
-    fault: str | None
-    """For a person: why the infrastructure failed; None = the request itself was wrong."""
-    retry_after_s: int | None = None
+        if self.replay is not None:
+            return Replayer(self.replay)
+        transport = httpx.AsyncHTTPTransport(
+            verify=trust, trust_env=False, proxy=self.proxy, retries=CONNECT_RETRIES
+        )
+        return Recorder(transport, self.recording, held) if self.recording else transport
 
-
-def explain(status: int, body: bytes, retry_after: str, key: Key) -> Answer:
-    """Upstream answered with something other than a 200."""
-    if status in (401, 403):  # its text may hold the key: never repeated
-        return failed(f"upstream refused the key ({status})", "upstream-key")
-    if 300 <= status < 400:
-        return failed(f"upstream redirects ({status}); set its final address", "upstream-redirect")
-    code, message = _error(body, key)
-    if status == 429 and code == "insufficient_quota":
-        return failed("upstream says the account has no quota left", "upstream-quota")
-    if status == 429:
-        wait_s = min(int(retry_after), MAX_RETRY_AFTER_S) if retry_after.isdigit() else None
-        fault = "upstream limits the rate (429)"
-        return Answer(429, "upstream-rate", fault, fault, wait_s)
-    if status >= 500 or status < 200:
-        fault = f"upstream failed ({status})"
-        return Answer(503 if status == 503 else 502, "upstream-failed", fault, fault)
-    text = f"upstream refused the request ({status} {code}): {message}"
-    return Answer(400, "upstream-refused", text, text if status in (402, 404) else None)
-
-
-def failed(fault: str, code: str) -> Answer:
-    """No retry can help."""
-    return Answer(400, code, fault, fault)
-
-
-def _error(body: bytes, key: Key) -> tuple[str, str]:
-    """`error.code` and `error.message` of an error body, without the key or control characters."""
-    try:
-        error = json.loads(body.replace(key.secret, b"[redacted]"))["error"]
-        code, message = str(error.get("code")), str(error.get("message"))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        code, message = "", "no reason given"
-    printable = "".join(c if c.isprintable() else " " for c in message.replace(_text(key), "***"))
-    return (code if re.fullmatch(r"[a-z0-9_]{1,64}", code) else ""), printable[:MAX_MESSAGE_CHARS]
-
-
-def _text(key: Key) -> str:
-    return key.secret.decode()
+    def _authorization(self, key: Key) -> dict[str, str]:
+        azure = (urlsplit(self.base_url).hostname or "").endswith(AZURE)
+        name = self.key_header or ("api-key" if azure else BEARER)
+        secret = key.secret.decode()
+        return {name: f"Bearer {secret}" if name == BEARER else secret}

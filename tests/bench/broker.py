@@ -24,6 +24,7 @@ from tests.bench.row import Row, UnmeasuredError
 ROOT = Path(__file__).parents[2]
 MB = 1_000_000
 STREAM_BYTES, QUICK_STREAM_BYTES = 256 * MB, 32 * MB
+LONG_STREAM_BYTES = 1000 * MB
 REQUESTS, TICKS = 50, 250
 BUFFER_BYTES = 1 << 18
 HEADERS = {"content-type": "application/json", "accept": "text/event-stream"}
@@ -33,17 +34,38 @@ LIVE = "echo ready; exec cat"
 
 
 def measure(setting: Setting) -> Iterator[Row]:
-    with _upstream() as direct, _lent(direct, setting.scratch / "broker.jsonl") as lent:
+    with _upstream() as direct, _lent(direct, setting.scratch / "broker.jsonl") as (lent, pid):
         doors = {"ours": Door(lent), "direct": Door(direct)}
         interleave({name: door.small_ms for name, door in doors.items()}, 1)
+        yield _growth(doors["ours"], pid, setting)
         yield from _rows(doors, setting)
 
 
+def _growth(door: Door, pid: int, setting: Setting) -> Row:
+    """Of the broker's process, over one long stream."""
+    size = QUICK_STREAM_BYTES if setting.quick else LONG_STREAM_BYTES
+    door.rate("bytes", MB)()
+    before = _peak_mb(pid)
+    door.rate("bytes", size)()
+    what = f"the broker's peak memory, after a stream of {size // MB} MB / before"
+    return Row(what, "MB", (_peak_mb(pid),), (before,), "excess", at_most=8)
+
+
+def _peak_mb(pid: int) -> float:
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    if found is None:
+        raise UnmeasuredError("/proc does not tell the peak of a process")
+    return int(found[1]) * 1024 / MB
+
+
 def _rows(doors: dict[str, Door], setting: Setting) -> Iterator[Row]:
-    size = QUICK_STREAM_BYTES if setting.quick else STREAM_BYTES
-    rate = interleave({name: door.rate(size) for name, door in doors.items()}, setting.rounds)
-    what = f"a stream of {size // MB} MB through relay and broker / direct"
-    yield Row(what, "MB/s", rate["ours"], rate["direct"], "ratio", at_least=0.8)
+    most = QUICK_STREAM_BYTES if setting.quick else STREAM_BYTES
+    streams = (("paced", "at 50 MB/s", most // 4, 0.8), ("bytes", "flat out", most, None))
+    for mode, how, size, at_least in streams:
+        arms = {name: door.rate(mode, size) for name, door in doors.items()}
+        rate = interleave(arms, setting.rounds)
+        what = f"a stream of {size // MB} MB {how} through relay and broker / direct"
+        yield Row(what, "MB/s", rate["ours"], rate["direct"], "ratio", at_least=at_least)
     requests = REQUESTS * setting.rounds
     small = interleave({name: door.small_ms for name, door in doors.items()}, requests)
     what = f"a small request, p50 of {requests} / direct"
@@ -59,12 +81,12 @@ class Door:
     def __init__(self, port: int) -> None:
         self.port = port
 
-    def rate(self, size: int) -> Arm:
-        """MB/s of a long stream."""
+    def rate(self, mode: str, size: int) -> Arm:
+        """MB/s of a long stream: `paced` as no model is fast, `bytes` as a loopback socket is."""
 
         def arm() -> float:
             received: list[int] = []
-            took_s = seconds(lambda: received.append(self._count(f"bytes:{size}")))
+            took_s = seconds(lambda: received.append(self._count(f"{mode}:{size}")))
             return received[0] / MB / took_s
 
         return arm
@@ -119,17 +141,18 @@ def _upstream() -> Iterator[int]:
 
 
 @contextmanager
-def _lent(port: int, log: Path) -> Iterator[int]:
-    """The port of a relay in front of a broker in front of `port`."""
+def _lent(port: int, log: Path) -> Iterator[tuple[int, int]]:
+    """The port of a relay in front of a broker in front of `port`, and the broker's pid."""
     url = f"http://127.0.0.1:{port}/v1"
     lender = [sys.executable, "-m", "tests.bench.lender", url, str(log)]
-    with _child(lender) as directory:
+    with _child(lender) as line:
+        directory, pid = line.rsplit(" ", 1)
         with socket.create_server(("127.0.0.1", 0)) as free:
             near = free.getsockname()[1]
         target = (str(near), str(Path(directory) / "model.sock"))
         pump = [sys.executable, "-I", "-S", relay.__file__, *target, "--", "sh", "-c", LIVE]
         with _child(pump):
-            yield near
+            yield near, int(pid)
 
 
 @contextmanager

@@ -1,10 +1,11 @@
-"""`python -m tests.bench.lender URL LOG`: lends the model at URL; prints the socket's directory.
+"""`python -m tests.bench.lender URL LOG`: lends the model at URL; prints directory and pid.
 
 A process of its own, as the runner is one: until its standard input ends.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def main(url: str, log: Path) -> None:
     )
     key = Key(b"bench-key-of-nobody", "bench")
     with Broker(Upstream(url), key, {}).lend(MODEL, budget, log) as lease:
-        print(lease.directory, flush=True)  # noqa: T201
+        print(lease.directory, os.getpid(), flush=True)  # noqa: T201
         sys.stdin.read()
 
 

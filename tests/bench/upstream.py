@@ -1,8 +1,9 @@
 """`python upstream.py`: a model provider that costs next to nothing, in a process of its own.
 
 Prints its port. What it answers is said by the request's `prompt_cache_key`, which the broker
-passes on: `bytes:N` a stream of N bytes as fast as it is taken, `ticks:N` N events that carry the
-time they were sent at, `small` one short answer. Standard library only.
+passes on: `bytes:N` a stream of N bytes as fast as it is taken, `paced:N` the same at PACE,
+`ticks:N` N events that carry the time they were sent at, `small` one short answer. Standard
+library only.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ HEAD = (
     b"cache-control: no-store\r\nconnection: close\r\n\r\n"
 )
 TICK_S = 0.002
+PACE = 50_000_000
+"""Bytes per second: far more than any model writes."""
 BLOCK_BYTES = 64 * 1024
 PADDING = "x" * 128
 
@@ -49,9 +52,11 @@ def block() -> bytes:
 def answer(link: socket.socket, mode: str, amount: int) -> None:
     """Write one response."""
     link.sendall(HEAD)
-    if mode == "bytes":
-        piece = block()
-        for _ in range(amount // len(piece)):
+    if mode in {"bytes", "paced"}:
+        piece, began = block(), time.monotonic()
+        for number in range(amount // len(piece)):
+            if mode == "paced":
+                time.sleep(max(0.0, began + number * len(piece) / PACE - time.monotonic()))
             link.sendall(piece)
     elif mode == "ticks":
         for _ in range(amount):

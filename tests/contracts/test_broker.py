@@ -10,20 +10,22 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from threading import Barrier, Event, Thread
+from threading import Barrier, Event, Semaphore, Thread
 from typing import Any
 
 import codex_cli_bin  # type: ignore[import-untyped, unused-ignore]
 import pytest
 
-from runner.broker import application, server
+from runner.broker import answer, application, budget, link, server
+from runner.broker import journal as broker_journal
+from runner.broker.account import Account
 from runner.broker.keys import Key
 from runner.broker.lender import Broker, BrokerLease
 from runner.broker.upstream import Upstream
 from runner.demo.model import ScriptedModel, Shell
 from runner.errors import InfraError
 from runner.process import run
-from runner.records.usage import Budget, Price
+from runner.records.usage import Allowance, Budget, Price
 
 SECRET = b"sk-CANARY-0123456789"
 MODEL = "gpt-5.5"
@@ -56,8 +58,11 @@ def stream(*chunks: bytes) -> Script:
     return answer
 
 
+CLOSE = "connection: close"
+
+
 def status(line: str, body: bytes = b"", *headers: str) -> Script:
-    head = "\r\n".join((f"HTTP/1.1 {line}", f"content-length: {len(body)}", *headers))
+    head = "\r\n".join((f"HTTP/1.1 {line}", f"content-length: {len(body)}", CLOSE, *headers))
     return lambda connection: connection.sendall(head.encode() + b"\r\n\r\n" + body)
 
 
@@ -112,8 +117,8 @@ def lent(script: Script, tmp_path: Path, **lines: int) -> Iterator[tuple[Provide
     prices = {MODEL: Price(input_usd_micros=10**6, cached_usd_micros=0, output_usd_micros=10**6)}
     with Provider(script) as provider:
         broker = Broker(Upstream(provider.url), Key(SECRET, "test"), prices)
-        budget = Budget(**{**plenty, **lines})
-        with broker.lend(MODEL, budget, tmp_path / "broker.jsonl") as lease:
+        limits = Budget(**{**plenty, **lines})
+        with broker.lend(MODEL, limits, tmp_path / "broker.jsonl") as lease:
             yield provider, lease
 
 
@@ -313,92 +318,122 @@ def test_the_key_never_comes_back(tmp_path: Path) -> None:
 
 QUOTA = json.dumps({"error": {"code": "insufficient_quota", "message": "pay"}}).encode()
 LONG = json.dumps({"error": {"code": "too_long", "message": "too long \x1b[2J\n"}}).encode()
-FAILURES: dict[str, tuple[Script, bytes, str | None]] = {
-    "key": (status("401 Unauthorized"), b"400", "upstream refused the key (401)"),
-    "region": (status("403 Forbidden"), b"400", "upstream refused the key (403)"),
+FAILURES: dict[str, tuple[Script, int, str | None]] = {
+    "key": (status("401 Unauthorized"), 1, "upstream refused the key (401)"),
+    "region": (status("403 Forbidden"), 1, "upstream refused the key (403)"),
     "redirect": (
         status("307 Elsewhere", b"", "location: http://127.0.0.1:9/stolen"),
-        b"400",
+        1,
         "upstream redirects (307); set its final address",
     ),
-    "quota": (status("429 Slow", QUOTA), b"400", "upstream says the account has no quota left"),
-    "rate": (
+    "quota": (status("429 Slow", QUOTA), 1, "upstream says the account has no quota left"),
+    "no money": (status("402 Pay"), 1, "upstream says the account has no quota left"),
+    "rate": (status("429 Slow", b"{}"), 6, "upstream limits the rate (429)"),
+    "rate, now": (
+        status("429 Slow", b"{}", "retry-after: 0"),
+        6,
+        "upstream limits the rate (429), wants a pause of 0 s",
+    ),
+    "rate, tomorrow": (
         status("429 Slow", b"{}", "retry-after: 9999"),
-        b"429",
-        "upstream limits the rate (429)",
+        1,
+        "upstream limits the rate (429), wants a pause of 9999 s",
     ),
-    "500": (status("500 Oops", b"{"), b"502", "upstream failed (500)"),
-    "503": (status("503 Busy"), b"503", "upstream failed (503)"),
-    "request": (status("400 Bad", LONG), b"400", None),
-    "no path": (
-        status("404 No", b"{}"),
-        b"400",
-        "upstream refused the request (404 ): no reason given",
-    ),
+    "500": (status("500 Oops", b"{"), 3, "upstream failed (500)"),
+    "503": (status("503 Busy", b"", "retry-after-ms: 1"), 3, "upstream failed (503)"),
+    "request": (status("400 Bad", LONG), 1, None),
+    "no path": (status("404 No", b"{}"), 1, "upstream refused the request (404 ): no reason given"),
     "html": (
         status("200 OK", b"<html>", "content-type: text/html"),
-        b"400",
+        1,
         "upstream does not answer with an event stream",
     ),
     "compressed": (
         status("200 OK", b"x", "content-type: text/event-stream", "content-encoding: gzip"),
-        b"400",
+        1,
         "upstream does not answer with an event stream",
     ),
+}
+LOST: dict[str, tuple[Script, int, str | None]] = {
     "garbage": (
         lambda connection: connection.sendall(b"\x00\xff" * 50 + b"\r\n\r\n"),
-        b"502",
+        2,
         "upstream unreachable: RemoteProtocolError",
     ),
-    "silence": (lambda connection: None, b"502", "upstream unreachable: RemoteProtocolError"),
-    "empty stream": (stream(), b"200", "upstream ended its stream too early"),
+    "silence": (lambda connection: None, 2, "upstream unreachable: RemoteProtocolError"),
+    "empty stream": (stream(), 1, "upstream ended its stream too early"),
     "cut stream": (
         lambda connection: connection.sendall(
             HEAD + b"content-length: 999\r\n\r\n" + said("almost")
         ),
-        b"200",
+        1,
         "upstream unreachable: RemoteProtocolError",
     ),
     "failed stream": (
         stream(event("response.failed", response={"usage": None})),
-        b"200",
+        1,
         "upstream failed while it answered",
     ),
 }
 
 
-@pytest.mark.parametrize("name", FAILURES)
-def test_what_an_upstream_failure_becomes(name: str, tmp_path: Path) -> None:
-    script, code, fault = FAILURES[name]
+@pytest.mark.parametrize("name", FAILURES | LOST)
+def test_what_an_upstream_failure_becomes(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answer, "FIRST_PAUSE_S", 0)
+    script, tries, fault = {**FAILURES, **LOST}[name]
     with lent(script, tmp_path) as (provider, lease):
-        answer = ask(lease)
-        assert answer.startswith(b"HTTP/1.1 " + code)
+        told = ask(lease)
+        streamed = "stream" in name
+        assert told.startswith(b"HTTP/1.1 200" if streamed else b"HTTP/1.1 400")
         assert lease.fault() == fault
         assert lease.message() == ""
-        assert len(provider.heard) == 1
-        assert b"\x1b" not in answer
-        assert b"stolen" not in answer
-        if code == b"429":
-            assert b"retry-after: 60" in answer
+        assert len(provider.heard) == tries
+        assert b"\x1b" not in told
+        assert b"stolen" not in told
         usage = lease.usage()
-        if code != b"200":
-            assert (usage.requests, usage.input_tokens, usage.output_tokens) == (1, 0, 0)
-        else:
-            assert usage.output_tokens == 128_000
+        assert (usage.requests, usage.retries, usage.waits) == (tries, tries - 1, "")
+        assert usage.output_tokens == (128_000 * tries if name in LOST else 0)
+        assert (usage.completed, usage.unfinished) == (0, True)
         provider.script = fine
         ask(lease)
         assert lease.fault() is None
+        assert not lease.usage().unfinished
     first = journal(tmp_path)[0]
-    assert first["status"] == int(code)
+    assert first["status"] == (200 if streamed else 400)
     assert first["code"]
+
+
+def test_a_rate_limit_is_waited_out_and_told(tmp_path: Path) -> None:
+    asked = Event()
+
+    def first(connection: socket.socket) -> None:
+        provider.script = fine
+        status("429 Slow", b"{}", "retry-after: 1")(connection)
+        asked.set()
+
+    with lent(first, tmp_path) as (provider, lease), connect(lease) as client:
+        client.sendall(post())
+        assert asked.wait(30)
+        seen = {lease.usage().waits}
+        while lease.usage().completed == 0:
+            seen.add(lease.usage().waits)
+        assert b"200 OK" in rest(client)
+        told = "upstream limits the rate (429), wants a pause of 1 s: try 2 of 6 in 1 s"
+        assert seen == {"", told} or seen == {told}
+        usage = lease.usage()
+        assert (usage.requests, usage.retries, usage.waits) == (2, 1, "")
+        assert usage.waited_s >= 1
+        assert lease.fault() is None
 
 
 def test_nobody_listens_upstream(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         url = f"http://127.0.0.1:{reserved.getsockname()[1]}/v1"
-    budget = Budget(requests=9, input_tokens=10**6, output_tokens=10**6, wall_s=60)
+    limits = Budget(requests=9, input_tokens=10**6, output_tokens=10**6, wall_s=60)
     broker = Broker(Upstream(url), Key(SECRET, "test"), {})
-    with broker.lend(MODEL, budget, tmp_path / "log") as lease:
+    with broker.lend(MODEL, limits, tmp_path / "log") as lease:
         answer = ask(lease)
         assert answer.startswith(b"HTTP/1.1 400")
         assert b"upstream unreachable: ConnectError" in answer
@@ -468,10 +503,136 @@ def test_a_client_that_hangs_up_pays_the_reservation(tmp_path: Path) -> None:
             client.sendall(post())
             client.recv(1000)
         assert gone.wait(30)  # the connection to upstream is closed as well
-        while lease.usage().output_tokens == 0:
-            ask(lease, post(b"{"))
+        while not journal(tmp_path):
+            pass
         assert lease.usage().output_tokens == 128_000
-    assert "client-gone" in {line["code"] for line in journal(tmp_path)}
+    assert journal(tmp_path)[0]["code"] == "client-gone"
+
+
+@pytest.mark.parametrize("where", ["headers", "stream"])
+@pytest.mark.parametrize("how", ["closed", "half closed"])
+def test_a_hang_up_is_noticed_while_upstream_is_silent(
+    where: str, how: str, tmp_path: Path
+) -> None:
+    asked, cut = Event(), Event()
+
+    def silent(connection: socket.socket) -> None:
+        if where == "stream":
+            connection.sendall(HEAD + b"connection: close\r\n\r\n" + said("x"))
+        asked.set()
+        connection.settimeout(30)
+        if connection.recv(1) == b"":
+            cut.set()
+
+    with lent(silent, tmp_path) as (_, lease), connect(lease) as client:
+        client.sendall(post() + SMUGGLED * 1000)  # what is not read could hide the end
+        assert asked.wait(30)
+        if how == "closed":
+            client.close()
+        else:
+            client.shutdown(socket.SHUT_WR)
+        assert cut.wait(30)
+        while not journal(tmp_path):
+            pass
+    usage = lease.usage()
+    assert (usage.refused, usage.output_tokens) == (1, 128_000)
+    assert (usage.completed, usage.unfinished) == (0, True)
+
+
+def test_a_client_that_leaves_after_the_end_is_no_failure(tmp_path: Path) -> None:
+    left = Event()
+
+    def lingering(connection: socket.socket) -> None:
+        connection.sendall(HEAD + b"connection: close\r\n\r\n" + said("Done.") + COMPLETED)
+        left.wait(30)
+
+    with lent(lingering, tmp_path) as (_, lease):
+        with connect(lease) as client:
+            client.sendall(post())
+            heard = b""
+            while COMPLETED not in heard:
+                heard += client.recv(65536)
+        left.set()
+    usage = lease.usage()
+    assert (usage.refused, usage.completed, usage.output_tokens) == (0, 1, 20)
+    assert journal(tmp_path)[0]["code"] is None
+
+
+def test_few_requests_are_with_upstream_at_one_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(application, "MAX_UNDER_WAY", 3)
+    gate, together, most = Semaphore(0), [0], [0]
+
+    def counted(connection: socket.socket) -> None:
+        together[0] += 1
+        most[0] = max(most[0], together[0])
+        gate.acquire(timeout=30)
+        together[0] -= 1
+        fine(connection)
+
+    with lent(counted, tmp_path) as (provider, lease), ExitStack() as stack:
+        clients = [stack.enter_context(connect(lease)) for _ in range(9)]
+        for client in clients:
+            client.sendall(post())
+        for _ in clients:
+            gate.release()
+        assert all(COMPLETED in rest(client) for client in clients)
+        assert len(provider.heard) == 9
+        assert most[0] <= 3
+
+
+def test_a_flood_of_refusals_ends_the_lease_and_hides_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "MAX_REFUSED", 40)
+    monkeypatch.setattr(broker_journal, "MAX_REFUSED", 30)
+    with lent(fine, tmp_path) as (provider, lease):
+        for _ in range(39):
+            ask(lease, b"GET /" + b"A" * 300 + b" HTTP/1.1\r\nHost: l\r\n\r\n")
+        assert b"200 OK" in ask(lease)
+        ask(lease, post(b"{"))
+        assert lease.usage().exhausted == "refused 40"
+        assert b"budget exhausted: refused 40" in ask(lease)
+        assert len(provider.heard) == 1
+    lines = journal(tmp_path)
+    assert len(lines) == 31
+    assert "truncated" in lines[29]
+    assert lines[30]["status"] == 200
+
+
+def test_a_credential_from_inside_is_an_alarm(tmp_path: Path) -> None:
+    text = {"type": "input_text", "text": f"look: {SECRET.decode()}"}
+    entry = {"type": "message", "role": "user", "content": [text]}
+    with lent(fine, tmp_path) as (provider, lease):
+        assert b'"code": "credential"' in ask(lease, post(body(input=[entry])))
+        assert provider.heard == []
+        assert lease.fault() == "a credential of the runner is in the sandbox; it was not sent on"
+    assert journal(tmp_path)[0]["code"] == "credential"
+    assert SECRET not in (tmp_path / "broker.jsonl").read_bytes()
+
+
+def test_a_day_that_is_spent_is_spent_for_the_next_lease(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(application, "CONTEND_S", 0)
+
+    def account() -> Account:
+        return Account(tmp_path / "spending", "here", Allowance(day_tokens=200_000), {})
+
+    limits = Budget(requests=9, input_tokens=10**6, output_tokens=10**6, wall_s=60)
+    with Provider(stream(said("no usage"))) as provider:
+        for number, expected in ((1, b"200 OK"), (2, b"200 OK"), (3, b"day_tokens 200000")):
+            broker = Broker(Upstream(provider.url), Key(SECRET, "test"), {}, account())
+            with broker.lend(MODEL, limits, tmp_path / f"{number}.jsonl") as lease:
+                assert expected in ask(lease)
+                usage = lease.usage()
+        assert usage.exhausted == "day_tokens 200000"
+        sent = [
+            json.loads(h.partition(b"\r\n\r\n")[2])["max_output_tokens"] for h in provider.heard
+        ]
+        assert sent[0] == 128_000
+        assert 60_000 < sent[1] < 72_000  # what was left
 
 
 def test_an_endless_stream_ends_with_the_byte_budget(tmp_path: Path) -> None:
@@ -514,9 +675,9 @@ def test_leaving_takes_the_model_away(tmp_path: Path) -> None:
 
     with Provider(stall) as provider, ExitStack() as stack:
         stack.callback(hold.set)
-        budget = Budget(requests=9, input_tokens=10**6, output_tokens=10**6, wall_s=60)
+        limits = Budget(requests=9, input_tokens=10**6, output_tokens=10**6, wall_s=60)
         broker = Broker(Upstream(provider.url), Key(SECRET, "test"), {})
-        with broker.lend(MODEL, budget, tmp_path / "log") as lease:
+        with broker.lend(MODEL, limits, tmp_path / "log") as lease:
             path = lease.directory / "model.sock"
             idle, busy = connect(lease), connect(lease)
             busy.sendall(post())
@@ -552,19 +713,19 @@ def test_the_socket_is_for_the_sandbox_only(tmp_path: Path) -> None:
 
 def test_a_log_that_cannot_be_made(tmp_path: Path) -> None:
     broker = Broker(Upstream("http://127.0.0.1:9/v1"), Key(SECRET, "test"), {})
-    budget = Budget(requests=1, input_tokens=1, output_tokens=1, wall_s=1)
+    limits = Budget(requests=1, input_tokens=1, output_tokens=1, wall_s=1)
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     for log in (tmp_path / "absent" / "log", tmp_path / "link"):
-        with pytest.raises(InfraError), broker.lend(MODEL, budget, log):
+        with pytest.raises(InfraError), broker.lend(MODEL, limits, log):
             pass
     assert broker.holds() == (SECRET,)
 
 
 def test_a_full_disk_stops_the_lending(tmp_path: Path) -> None:
-    budget = Budget(requests=9, input_tokens=10**6, output_tokens=10**6, wall_s=60)
+    limits = Budget(requests=9, input_tokens=10**6, output_tokens=10**6, wall_s=60)
     with Provider(fine) as provider:
         broker = Broker(Upstream(provider.url), Key(SECRET, "test"), {})
-        with broker.lend(MODEL, budget, Path("/dev/full")) as lease:
+        with broker.lend(MODEL, limits, Path("/dev/full")) as lease:
             while b"cannot write its log" not in ask(lease):
                 pass
             assert lease.fault() == "cannot write the broker's log: No space left on device"
@@ -589,13 +750,13 @@ def test_slow_clients_are_cut_and_hinder_nobody(
 
 
 def test_clients_that_do_not_read_are_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "WRITE_S", 0.2)
+    monkeypatch.setattr(link, "WRITE_S", 0.2)
     large = event("response.output_text.delta", delta="A" * 4_000_000)
     with lent(stream(large, COMPLETED), tmp_path) as (_, lease):
         with connect(lease) as client:
             client.sendall(post())
-            while lease.usage().output_tokens == 0:
-                ask(lease, post(b"{"))
+            while not journal(tmp_path):
+                pass
             assert len(rest(client)) < 4_000_000
         assert b"200 OK" in ask(lease)
 
@@ -699,13 +860,14 @@ def home() -> Iterator[Path]:
 def test_the_real_codex_works_through_it(model: str, home: Path, tmp_path: Path) -> None:
     with ScriptedModel((Shell("echo made > made.txt"), *ScriptedModel().steps)) as upstream:
         broker = Broker(Upstream(upstream.url), Key(upstream.key.encode(), "test"), {})
-        budget = Budget(requests=9, input_tokens=10**6, output_tokens=10**6, wall_s=60)
-        with broker.lend(model, budget, tmp_path / "log") as lease:
+        limits = Budget(requests=9, input_tokens=10**6, output_tokens=10**6, wall_s=60)
+        with broker.lend(model, limits, tmp_path / "log") as lease:
             events = codex(lease, home, model)
             assert events[-1]["type"] == "turn.completed"
             assert (lease.message(), lease.fault()) == ("Done.", None)
             usage = lease.usage()
         assert (usage.requests, usage.refused, usage.input_tokens) == (2, 0, 200)
+        assert (usage.completed, usage.tool_calls, usage.unfinished) == (2, 1, False)
         assert (home / "work" / "made.txt").read_text() == "made\n"
         assert all("client_metadata" not in heard.body for heard in upstream.requests)
 
@@ -714,8 +876,8 @@ def test_the_real_codex_works_through_it(model: str, home: Path, tmp_path: Path)
 def test_a_budget_ends_the_real_codex(home: Path, tmp_path: Path) -> None:
     with ScriptedModel((Shell("true"), Shell("true"), Shell("true"))) as upstream:
         broker = Broker(Upstream(upstream.url), Key(upstream.key.encode(), "test"), {})
-        budget = Budget(requests=2, input_tokens=10**6, output_tokens=10**6, wall_s=60)
-        with broker.lend("gpt-5.5", budget, tmp_path / "log") as lease:
+        limits = Budget(requests=2, input_tokens=10**6, output_tokens=10**6, wall_s=60)
+        with broker.lend("gpt-5.5", limits, tmp_path / "log") as lease:
             events = codex(lease, home, "gpt-5.5")
             assert lease.usage().exhausted == "requests 2"
             assert lease.usage().refused == 1  # codex did not try again
@@ -728,10 +890,10 @@ def test_a_budget_ends_the_real_codex(home: Path, tmp_path: Path) -> None:
 def test_a_stream_cut_by_the_budget_ends_the_real_codex(home: Path, tmp_path: Path) -> None:
     with ScriptedModel((Shell("true"),)) as upstream:
         broker = Broker(Upstream(upstream.url), Key(upstream.key.encode(), "test"), {})
-        budget = Budget(
+        limits = Budget(
             requests=9, input_tokens=10**6, output_tokens=10**6, wall_s=60, stream_bytes=200
         )
-        with broker.lend("gpt-5.5", budget, tmp_path / "log") as lease:
+        with broker.lend("gpt-5.5", limits, tmp_path / "log") as lease:
             events = codex(lease, home, "gpt-5.5")
             assert lease.usage().exhausted == "stream_bytes 200"
         assert "budget exhausted: stream_bytes 200" in events[-1]["error"]["message"]

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.broker.ask import Ask
-from runner.broker.budget import ExhaustedError, Grant, Meter, Spent
+from runner.broker.budget import Grant, Meter
+from runner.broker.spent import ExhaustedError, Spent
 from runner.records.usage import Budget, Price
 
 CEILING = 1000
@@ -17,7 +18,7 @@ CEILING = 1000
 
 def make(price: Price | None = None, clock: float = 0.0, **lines: int) -> Meter:
     plenty = {"requests": 100, "input_tokens": 10**6, "output_tokens": 10**6, "wall_s": 60}
-    return Meter(Budget(**{**plenty, **lines}), price, CEILING, clock=lambda: clock)
+    return Meter(Budget(**{**plenty, **lines}), "gpt-5.5", price, CEILING, clock=lambda: clock)
 
 
 def ask(*sizes: int, head: bytes = b"{}") -> Ask:
@@ -65,6 +66,32 @@ def test_what_upstream_refused_costs_a_request_only() -> None:
         0,
     )
     assert exhausted(meter) == "requests 1"
+
+
+def test_the_conversation_is_over_when_a_completed_response_asks_for_nothing() -> None:
+    meter = make()
+    seen = [meter.usage()]
+
+    def ends(calls: int | None) -> None:
+        grant = granted(meter)
+        seen.append(meter.usage())
+        meter.settle(grant, Spent(1, 0, 1), calls=calls)
+        seen.append(meter.usage())
+
+    for calls in (2, 0, None, 0):
+        ends(calls)
+    meter.release(granted(meter))
+    seen.append(meter.usage())
+    assert [usage.unfinished for usage in seen] == [False, *[True] * 3, False] + [True] * 3 + [
+        False,
+        True,
+    ]
+    assert [(usage.completed, usage.tool_calls) for usage in seen[2::2]] == [
+        (1, 2),
+        (2, 2),
+        (2, 2),
+        (3, 2),
+    ]
 
 
 def test_every_line_runs_out() -> None:

@@ -9,8 +9,9 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
+from runner.broker import keys
 from runner.broker.keys import Key, load_key
-from runner.errors import ConfigError
+from runner.errors import ConfigError, InfraError
 
 SECRET = "sk-test-0123456789"
 
@@ -41,6 +42,36 @@ def test_from_the_key_store(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="is empty") as caught:
         load_key("keyring:service/other")
     assert "keyring set service other" in caught.value.remedy
+
+
+def script(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "helper"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o700)
+    return f"command:{path}"
+
+
+def test_from_a_command(tmp_path: Path) -> None:
+    helper = script(tmp_path, 'echo "$1-$#-$HOME-${LEAK:-none}" | tr " " _')
+    given = {"HOME": "/here", "LEAK": "CANARY"}
+    assert load_key(f"{helper} 'sk-test 1' two", given).secret.decode() == "sk-test_1-2-/here-none"
+
+
+def test_commands_that_give_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for text, why in (
+        ("echo CANARY >&2; exit 3", "failed with exit status 3"),
+        ("true", "under 8 bytes"),
+        ("echo two words-here; echo and lines", "not one printable word"),
+        ("exec yes CANARY", "printed more than 65536 bytes"),
+    ):
+        with pytest.raises((ConfigError, InfraError), match=why) as caught:
+            load_key(script(tmp_path, text), {})
+        assert "CANARY" not in f"{caught.value} {caught.value.remedy}"
+    monkeypatch.setattr(keys, "COMMAND_S", 0.1)
+    with pytest.raises(InfraError, match=r"took 0\.1 s"):
+        load_key(script(tmp_path, "exec sleep 60"), {})
+    with pytest.raises(InfraError):
+        load_key("command:/nonexistent/helper", {})
 
 
 def test_without_the_keyring_package(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,10 @@ import pytest
 
 from runner.broker.refusal import RefusalError
 from runner.broker.request import IMAGE_TOKENS, rebuild
+from runner.broker.rules import Rules
 
 MODEL = "gpt-5.5"
+RULES = Rules(MODEL, MODEL, (b'sk-held/"key"',))
 PICTURE = "data:image/png;base64,iVBORw0KGgo="
 USER = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hé"}]}
 SHELL = {"type": "function", "name": "exec_command", "parameters": {"type": "object"}}
@@ -40,7 +42,7 @@ def encode(value: object) -> bytes:
 
 
 def forwarded(**changes: Any) -> dict[str, Any]:
-    body = rebuild(encode(request(**changes)), MODEL).body(1000)
+    body = rebuild(encode(request(**changes)), RULES).body(1000)
     result: dict[str, Any] = json.loads(body)
     return result
 
@@ -57,8 +59,8 @@ def test_what_codex_sends_passes_but_for_its_telemetry() -> None:
 
 def test_the_form_is_canonical() -> None:
     spaced = json.dumps(request(), indent=4).encode()
-    assert rebuild(spaced, MODEL) == rebuild(encode(request()), MODEL)
-    assert "hé".encode() in rebuild(spaced, MODEL).body(16)
+    assert rebuild(spaced, RULES) == rebuild(encode(request()), RULES)
+    assert "hé".encode() in rebuild(spaced, RULES).body(16)
 
 
 HISTORY = [
@@ -175,7 +177,7 @@ REFUSED: list[dict[str, Any]] = [
 @pytest.mark.parametrize("changes", REFUSED, ids=str)
 def test_what_may_cost_store_or_reach_further_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(RefusalError) as caught:
-        rebuild(encode(request(**changes)), MODEL)
+        rebuild(encode(request(**changes)), RULES)
     assert caught.value.status == 400  # codex tries all others again
     assert caught.value.message.isprintable()
     assert "evil" not in caught.value.message
@@ -209,7 +211,7 @@ def deep(levels: int) -> bytes:
 )
 def test_json_that_could_be_read_in_two_ways_is_refused(body: bytes, code: str) -> None:
     with pytest.raises(RefusalError) as caught:
-        rebuild(body, MODEL)
+        rebuild(body, RULES)
     assert caught.value.code == code
     assert caught.value.message.isprintable()
 
@@ -219,24 +221,45 @@ def test_schemas_are_shallow() -> None:
         tool = {**SHELL, "parameters": json.loads(deep(levels))}
         body = encode(request(tools=[tool]))
         if fits:
-            assert rebuild(body, MODEL)
+            assert rebuild(body, RULES)
         else:
             with pytest.raises(RefusalError):
-                rebuild(body, MODEL)
+                rebuild(body, RULES)
 
 
 def test_numbers_that_became_infinite_are_refused() -> None:
     body = encode(request()).replace(b'{"type": "object"}', b'{"minimum": 1e999}')
     with pytest.raises(RefusalError, match="cannot carry"):
-        rebuild(body, MODEL)
+        rebuild(body, RULES)
 
 
 def test_text_is_bounded_by_its_bytes_and_pictures_by_their_number() -> None:
     large = PICTURE[:-1] + "A" * 1_000_000
     part = {"type": "input_image", "image_url": large}
     text = {"type": "input_text", "text": f'"{large}'}
-    pictures = rebuild(encode(request(input=[{**USER, "content": [part]}])), MODEL)
+    pictures = rebuild(encode(request(input=[{**USER, "content": [part]}])), RULES)
     assert IMAGE_TOKENS < pictures.ceiling() < IMAGE_TOKENS + 2000
     assert (
-        rebuild(encode(request(input=[{**USER, "content": [text]}])), MODEL).ceiling() > 1_000_000
+        rebuild(encode(request(input=[{**USER, "content": [text]}])), RULES).ceiling() > 1_000_000
     )
+
+
+@pytest.mark.parametrize(
+    "spelled", [b'sk-held/\\"key\\"', b'sk-held\\/\\"key\\"', b'\\u0073k-held/\\u0022key\\"']
+)
+@pytest.mark.parametrize("place", ["prompt_cache_key", "instructions", "text"])
+def test_a_credential_of_the_runner_is_not_sent_in_any_spelling(place: str, spelled: bytes) -> None:
+    said = {**USER, "content": [{"type": "input_text", "text": "KEY"}]}
+    changes = {"input": [said]} if place == "text" else {place: "KEY"}
+    body = encode(request(**changes)).replace(b'"KEY"', b'"x ' + spelled + b'"')
+    with pytest.raises(RefusalError) as caught:
+        rebuild(body, RULES)
+    assert caught.value.code == "credential"
+    assert caught.value.fault == "a credential of the runner is in the sandbox; it was not sent on"
+
+
+def test_upstream_may_know_the_model_by_another_name() -> None:
+    rules = Rules(MODEL, "my-deployment", ())
+    assert json.loads(rebuild(encode(request()), rules).body(16))["model"] == "my-deployment"
+    with pytest.raises(RefusalError, match=r"gpt-5\.5 only"):
+        rebuild(encode(request(model="my-deployment")), rules)

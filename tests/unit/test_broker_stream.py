@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.broker import stream
-from runner.broker.budget import Spent
+from runner.broker.spent import Spent
 from runner.broker.stream import Redactor, Tap
 
 SECRET = b"sk-sk-abc"
 
 
 def redact(chunks: list[bytes]) -> bytes:
-    redactor = Redactor(SECRET)
+    redactor = Redactor((SECRET,))
     return b"".join([*map(redactor.feed, chunks), redactor.close()])
 
 
@@ -35,8 +35,20 @@ def test_the_key_is_removed_however_it_is_divided(parts: list[bytes], cuts: list
     assert redact(divided(data, cuts)) == data.replace(SECRET, stream.REDACTED)
 
 
+@given(
+    st.lists(st.sampled_from([SECRET, b"token-12", b"sk-", b"token", b"-", b"12"])),
+    st.lists(st.integers(0, 80)),
+)
+def test_every_credential_is_removed(parts: list[bytes], cuts: list[int]) -> None:
+    redactor = Redactor((SECRET, b"token-12"))
+    chunks = divided(b"".join(parts), cuts)
+    clean = b"".join([*map(redactor.feed, chunks), redactor.close()])
+    plain = b"".join(parts).replace(SECRET, stream.REDACTED)
+    assert clean == plain.replace(b"token-12", stream.REDACTED)
+
+
 def test_nothing_is_held_back_that_cannot_be_the_key() -> None:
-    redactor = Redactor(SECRET)
+    redactor = Redactor((SECRET,))
     assert redactor.feed(b"data: {}\n\n") == b"data: {}\n\n"
     assert redactor.feed(b"..sk-s") == b".."
 
@@ -67,6 +79,15 @@ def test_events_are_read_however_they_are_divided(cuts: list[int]) -> None:
         tap.feed(chunk)
     assert (tap.ended, tap.message) == ("response.completed", "läst")
     assert (tap.spent, tap.unread) == (Spent(100, 40, 20), 0)
+
+
+def test_calls_of_tools_are_counted() -> None:
+    tap = Tap()
+    for kind in ("function_call", "custom_tool_call", "local_shell_call", "apply_patch_call"):
+        tap.feed(event("response.output_item.done", item={"type": kind}))
+    for other in ("message", "reasoning", "web_search_call", 7, None, ["function_call"]):
+        tap.feed(event("response.output_item.done", item={"type": other}))
+    assert tap.calls == 4
 
 
 @pytest.mark.parametrize(
