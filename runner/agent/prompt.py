@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from runner.records.gate import GateReport
 from runner.records.plan import Plan
 from runner.records.sandbox import WORK
+
+REPAIR_CHARS = 20_000
+"""Of the refusal, in the prompt of another attempt."""
 
 
 def author_prompt(plan: Plan) -> str:
@@ -27,6 +31,33 @@ def author_prompt(plan: Plan) -> str:
     rules.append("End with a short summary of what you changed and why.")
     listed = "\n".join(f"- {rule}" for rule in rules)
     return f"{listed}\n\n# Task: {plan.task.title}\n\n{plan.task.prompt}\n"
+
+
+def repair_prompt(plan: Plan, gates: tuple[GateReport, ...]) -> str:
+    """The refusal, then everything it was told before: the new session remembers nothing."""
+    findings = [
+        f"- [{finding.code}] {finding.why}\n  To do: {finding.remedy}"
+        for report in gates
+        if report.verdict == "refused"
+        for finding in report.findings
+    ]
+    listed = "\n".join(findings)[:REPAIR_CHARS]
+    return (
+        "You worked on the task below before; your changes are still in the working directory. "
+        f"They were refused for these reasons:\n{listed}\n\n"
+        "Mend exactly that and keep the rest. Do not weaken tests or checks to get there.\n\n"
+        f"{author_prompt(plan)}"
+    )
+
+
+def resume_prompt(plan: Plan, why: str) -> str:
+    """How far it came, then everything it was told before: the new session remembers nothing."""
+    return (
+        "You worked on the task below before; your changes are still in the working directory. "
+        f"You were interrupted: {why}.\n\n"
+        "Look at what is there (`git status`, `git diff`), keep what is right, and finish.\n\n"
+        f"{author_prompt(plan)}"
+    )
 
 
 def _listed(globs: tuple[str, ...]) -> str:

@@ -11,7 +11,7 @@ from typing import Literal
 from runner.records.base import Record, RunId
 
 EngineName = Literal["bubblewrap", "docker"]
-Role = Literal["agent", "review", "tests", "probe"]
+Role = Literal["agent", "review", "tests", "setup", "probe"]
 StopReason = Literal[
     "wall-clock", "idle", "output", "disk", "entries", "interrupted", "budget", "halted"
 ]

@@ -14,16 +14,18 @@ from typing import Literal
 from runner import process
 from runner.errors import ConfigError, InfraError
 from runner.ports import Watch
-from runner.records.sandbox import CODEX, Check, EngineName, Exit, SandboxSpec, StopReason
-from runner.sandbox import bubblewrap_spec, cgroups, mounts
+from runner.records.sandbox import CODEX, Check, EngineName, Exit, SandboxSpec
+from runner.sandbox import bubblewrap_spec, cgroups, mounts, scope
 from runner.sandbox.bubblewrap_spec import MIB, System
+from runner.sandbox.bubblewrap_stop import Stop
 from runner.sandbox.bubblewrap_tree import HOST_UID, Tree, controllers, unenforced
 from runner.sandbox.codex_package import INSTALL, CodexPackage
+from runner.sandbox.disk import bounded
 from runner.sandbox.heard import STDERR, STDOUT, Heard
 from runner.sandbox.seccomp import bpf_program
 
-NOT_FOUND, NOT_EXECUTABLE = 127, 126
-"""What shells and `setpriv` say of a command they cannot start."""
+NOT_FOUND, NOT_EXECUTABLE, KILLED = 127, 126, 137
+"""What shells and `setpriv` say of a command they cannot start, and of one that got SIGKILL."""
 
 
 class BubblewrapEngine:
@@ -74,41 +76,38 @@ class BubblewrapEngine:
         mounts.verify(spec)
         began = time.monotonic()
         heard = Heard(watch, spec.walls.output_mib * MIB)
-        stopped: StopReason | None = None
-
-        def stop() -> bool:
-            nonlocal stopped
-            overdue = time.monotonic() - began > spec.walls.wall_s
-            stopped = "wall-clock" if overdue else "output" if heard.overflown() else watch.stop()
-            return stopped is not None
-
+        wanted = controllers(spec.walls)
         with (
-            cgroups.group(spec.run, spec.walls, controllers(spec.walls)) as group,
+            cgroups.group(spec.run, spec.walls, wanted) as group,
             Tree(spec.walls, group, self.root) as tree,
             self._prepared(spec, tree) as (argv, descriptors),
+            bounded(watch, spec, lambda: tree.first) as watching,
         ):
+            around = scope.around(spec.walls, wanted - group.directories.keys())
+            stop = Stop(spec, watching, heard, tree)
             process.stream(
-                argv,
+                [*around.argv, *argv],
                 stdin=stdin,
-                env={},
+                env=around.env,
                 cwd=self.bubblewrap.parent,
                 on_stdout=lambda chunk: heard.take(STDOUT, chunk),
                 on_stderr=lambda chunk: heard.take(STDERR, chunk),
                 stop=stop,
                 ladder=tree.ladder(),
                 pass_fds=descriptors,
-                on_start=tree.started,
+                on_start=lambda _: tree.started(around.controllers),
             )
+            out_of_memory = stop.out_of_memory or tree.group.out_of_memory()
             return Exit(
-                code=None if stopped else _code(tree.exit_code(), heard),
-                stopped=stopped,
-                out_of_memory=group.out_of_memory(),
+                code=None if stop.reason else _code(tree.exit_code(), heard, out_of_memory),
+                stopped=stop.reason,
+                out_of_memory=out_of_memory,
                 duration_ms=_ms(tree.released_at, time.monotonic()),
                 start_ms=_ms(began, tree.released_at),
                 stdout_bytes=heard.stdout_bytes,
                 stderr_bytes=heard.stderr_bytes,
                 stderr_tail=heard.tail(),
-                unenforced=unenforced(spec.walls, group),
+                unenforced=unenforced(spec.walls, tree.group),
             )
 
     @contextmanager
@@ -151,14 +150,17 @@ def _memory_file(stack: ExitStack, content: bytes) -> int:
     return descriptor
 
 
-def _code(told: int | None, heard: Heard) -> int:
-    """Without a status the command never ran, so stderr is bubblewrap's own.
+def _code(told: int | None, heard: Heard, out_of_memory: bool) -> int:
+    """Without a status the sandbox was killed as a whole, or the command never ran: then stderr is
+    bubblewrap's own.
 
     Raises:
         InfraError: the sandbox could not be made.
     """
     if told is not None:
         return told
+    if out_of_memory:
+        return KILLED
     complaint = (heard.tail().strip().splitlines() or ["it was killed"])[-1]
     if complaint.startswith("bwrap: execvp"):
         return NOT_FOUND if complaint.endswith("No such file or directory") else NOT_EXECUTABLE

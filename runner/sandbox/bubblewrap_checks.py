@@ -10,6 +10,7 @@ from runner import process
 from runner.errors import InfraError
 from runner.records.base import RunId
 from runner.records.sandbox import CODEX, Check, Exit, Overlay, SandboxSpec, Scratch, Walls
+from runner.sandbox import apparmor
 from runner.sandbox.bubblewrap import BubblewrapEngine
 from runner.sandbox.bubblewrap_tree import SETPRIV
 from runner.sandbox.probe import Answers, failed, trial_overlay
@@ -67,7 +68,7 @@ def _tried(engine: BubblewrapEngine, folder: Path) -> tuple[Check, ...]:
             remedy="" if python else "install python3 below /usr",
         ),
         _limits(ended),
-        _inner(said, ended),
+        _inner(engine, said, ended),
     )
 
 
@@ -76,7 +77,8 @@ def _told_apart(engine: BubblewrapEngine, error: InfraError) -> tuple[Check, ...
         _probe(engine, None)
     except InfraError as again:
         detail = again.problem
-        return (Check(name="user namespaces", ok=False, detail=detail, remedy=_remedy()),)
+        remedy = _remedy(engine)
+        return (Check(name="user namespaces", ok=False, detail=detail, remedy=remedy),)
     return (
         Check(name="user namespaces", ok=True, detail="sandboxes start"),
         Check(name="overlay", ok=False, detail=error.problem, remedy=_OVERLAY),
@@ -104,24 +106,26 @@ def _limits(ended: Exit) -> Check:
     )
 
 
-def _inner(said: Mapping[str, str], ended: Exit) -> Check:
+def _inner(engine: BubblewrapEngine, said: Mapping[str, str], ended: Exit) -> Check:
     ok = said.get("inner") == "works"
     return Check(
         name="inner sandbox",
         ok=ok,
         detail="codex's own sandbox starts" if ok else f"inner sandbox off: {_complaint(ended)}",
-        remedy="" if ok else _remedy(),
+        remedy="" if ok else _remedy(engine),
         required=False,
     )
 
 
-def _remedy() -> str:
+def _remedy(engine: BubblewrapEngine) -> str:
     """By what this machine says of its settings."""
     for name, (forbidding, allowing) in SWITCHES.items():
         try:
             value = Path("/proc/sys", name).read_text().strip()
         except OSError:
             continue
+        if value == forbidding and "apparmor" in name and engine.codex is not None:
+            return f"let AppArmor allow it: {apparmor.load(engine.codex.bubblewrap)}"
         if value == forbidding:
             return f"as root: sysctl {name.replace('/', '.')}={allowing}"
     return "allow user namespaces and mounts here; containers forbid them unless told otherwise"
@@ -134,7 +138,7 @@ def _probe(engine: BubblewrapEngine, overlay: Overlay | None) -> tuple[Mapping[s
         role="probe",
         argv=("/bin/sh", "-c", "\n".join(steps), "sh", engine.python),
         env={"PATH": engine.path, "HOME": HOME, "CODEX_HOME": HOME},
-        walls=Walls(wall_s=PROBE_S, cpus=1),
+        walls=Walls(wall_s=PROBE_S, cpus=1, disk_mib=1, entries=100),
         workspace=overlay,
         scratch=(Scratch("/tmp", 16), Scratch(HOME, 16)),
         nested=True,

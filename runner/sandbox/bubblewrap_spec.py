@@ -11,7 +11,7 @@ from runner.records.sandbox import CODEX, WORK, Overlay, SandboxSpec, Scratch
 from runner.sandbox.resources import resource
 
 MIB = 1024 * 1024
-SHM_MIB = 64
+SHM = Scratch("/dev/shm", 64)
 UID = 1000
 """Of the sandbox's user, seen from inside."""
 SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
@@ -77,7 +77,7 @@ Planned = Iterator[tuple[str, list[str]]]
 def _plan(spec: SandboxSpec, system: System, files: Files) -> Planned:
     yield from _system(system)
     yield "/proc", ["--proc", "/proc", "--dev", "/dev"]
-    yield "/dev/shm", _tmpfs(Scratch("/dev/shm", SHM_MIB))
+    yield SHM.target, _tmpfs(SHM)
     for name, descriptor in files.items():
         yield f"/etc/{name}", ["--perms", "0444", "--file", str(descriptor), f"/etc/{name}"]
     yield from _workspace(spec.workspace)

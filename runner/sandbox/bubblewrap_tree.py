@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import os
 import platform
-import resource as rlimits
+import resource
 import select
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence, Set
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from runner import process
 from runner.errors import InfraError
 from runner.records.sandbox import Walls
-from runner.sandbox.bubblewrap_spec import MIB, UID
-from runner.sandbox.cgroups import Group
+from runner.sandbox.bubblewrap_spec import UID
+from runner.sandbox.cgroups import Group, entered
+from runner.sandbox.rlimits import FIRST_TO_GO, rlimits
 
 HOST_UID = 10001
 """The sandbox's user on this machine when the runner is root; otherwise it is the runner's own."""
@@ -45,7 +47,9 @@ class Tree:
 
     def __init__(self, walls: Walls, group: Group, root: bool) -> None:
         self.released_at = time.monotonic()
-        self._walls, self._group, self._root = walls, group, root
+        self.group = group
+        """With what limits the sandbox besides, once it is started."""
+        self._walls, self._root = walls, root
         self._init = 0
         self._handle = -1
         self._ours, self._theirs = ExitStack(), ExitStack()
@@ -82,8 +86,10 @@ class Tree:
     def command(self, argv: Sequence[str]) -> list[str]:
         return [*(ENTER if self._root else ()), *argv]
 
-    def started(self, _pid: int) -> None:
-        """1. Hear of the first process, whose death is everybody's. 2. As root, map the users.
+    def started(self, asked: Set[str]) -> None:
+        """`asked` are the controllers of the scope it is started in, none when there is no scope.
+
+        1. Hear of the first process, whose death is everybody's. 2. As root, map the users.
         3. Limit it. 4. Let it go. When bubblewrap gives up before, its own complaint says more.
 
         Raises:
@@ -99,9 +105,14 @@ class Tree:
             if self._root:
                 self._map_users()
                 os.write(self._gate, b"1")  # it sets up while the control group is entered
-            for limit, value in self._limits().items():
-                _lower(self._init, limit, value)
-            self._group.add(self._init)
+            for name, value in rlimits(self._walls).items():
+                _lower(self._init, name, value)
+            if _counts_processes():
+                _lower(self._init, "nproc", self._walls.pids)
+            Path(f"/proc/{self._init}/oom_score_adj").write_text(str(FIRST_TO_GO))
+            self.group.add(self._init)
+            if asked:
+                self.group = self.group.joined(entered(self._init, self._walls, asked))
             self.released_at = time.monotonic()
             os.write(self._gate, b"2")
 
@@ -112,6 +123,11 @@ class Tree:
             told += chunk
         codes = [line for line in told.splitlines() if b'"exit-code"' in line]
         return int(json.loads(codes[-1])["exit-code"]) if codes else None
+
+    @property
+    def first(self) -> int | None:
+        """Pid of the first process, on this machine."""
+        return self._init or None
 
     def ladder(self) -> Sequence[tuple[process.Signal, float]]:
         """Interrupt, terminate, kill: dead within two seconds."""
@@ -152,15 +168,6 @@ class Tree:
                 "run as an ordinary user",
             ) from error
 
-    def _limits(self) -> Mapping[int, int]:
-        walls = self._walls
-        limits = {
-            rlimits.RLIMIT_FSIZE: walls.file_mib * MIB,
-            rlimits.RLIMIT_NOFILE: walls.open_files,
-            rlimits.RLIMIT_CORE: 0,
-        }
-        return {**limits, rlimits.RLIMIT_NPROC: walls.pids} if _counts_processes() else limits
-
     def _signal(self, number: signal.Signals) -> None:
         """To the command's process group; the first process ignores all but SIGKILL."""
         if self._handle >= 0 and not _dead(self._handle, 0):
@@ -168,16 +175,17 @@ class Tree:
 
     def _kill(self, pid: int) -> None:
         process.kill_group(pid)
-        if self._handle >= 0:
-            self._end()
+        self.end()
 
-    def _end(self) -> None:
-        with suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+    def end(self) -> None:
+        """SIGKILL to everything in the sandbox."""
+        if self._handle >= 0:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._handle, signal.SIGKILL)
 
     def _bury(self) -> None:
         """bubblewrap ends with the command; daemons that left it die with the namespace here."""
-        self._end()
+        self.end()
         if not _dead(self._handle, DEATH_S):
             raise InfraError(
                 f"process {self._init} of a sandbox survived SIGKILL", "look for a hung disk"
@@ -206,10 +214,11 @@ def _narrows(walls: Walls) -> bool:
     return walls.cpus < (os.cpu_count() or 1)
 
 
-def _lower(pid: int, limit: int, value: int) -> None:
-    hard = rlimits.prlimit(pid, limit)[1]
-    value = value if hard == rlimits.RLIM_INFINITY else min(value, hard)
-    rlimits.prlimit(pid, limit, (value, value))
+def _lower(pid: int, name: str, value: int) -> None:
+    limit = getattr(resource, f"RLIMIT_{name.upper()}")
+    hard = resource.prlimit(pid, limit)[1]
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.prlimit(pid, limit, (value, value))
 
 
 def _dead(handle: int, wait_s: float) -> bool:

@@ -40,13 +40,20 @@ class Group:
                     "look at the control groups of this machine",
                 ) from error
 
+    def joined(self, other: Group) -> Group:
+        return Group({**self.directories, **other.directories}, self.unified | other.unified)
+
     def out_of_memory(self) -> bool:
         """Whether the kernel killed a process of the group for the group's limit."""
         directory = self.directories.get("memory")
         if directory is None:
             return False
         name = "memory.events" if "memory" in self.unified else "memory.oom_control"
-        events = dict(line.split() for line in (directory / name).read_text().splitlines())
+        try:
+            said = (directory / name).read_text()
+        except OSError:  # removed by who made it
+            return False
+        events = dict(line.split() for line in said.splitlines())
         return int(events.get("oom_kill", 0)) > 0
 
     def remove(self) -> None:
@@ -68,6 +75,31 @@ def group(run: str, walls: Walls, controllers: Set[str]) -> Iterator[Group]:
         yield made
     finally:
         made.remove()
+
+
+def entered(pid: int, walls: Walls, controllers: Set[str]) -> Group:
+    """The group of the unified hierarchy that somebody else put `pid` into: those of `controllers`
+    that it limits by `walls`."""
+    path = next((path for _, kind, path in _fields(f"/proc/{pid}/cgroup", ":") if not kind), "/")
+    places = [
+        _inside(mounted, root, path)
+        for _, _, _, root, mounted, *rest in _fields("/proc/self/mountinfo", " ")
+        if rest[-3] == "cgroup2"
+    ]
+    limits = {name: _settings(name, walls, True) for name in controllers}
+    holding = {
+        name: place for place in places for name in controllers if _holds(place, limits[name])
+    }
+    return Group(holding, frozenset(holding))
+
+
+def _holds(directory: Path, settings: Mapping[str, str]) -> bool:
+    try:
+        return all(
+            (directory / file).read_text().strip() == text for file, text in settings.items()
+        )
+    except OSError:
+        return False
 
 
 def _create(run: str, walls: Walls, parents: Parents) -> Group:

@@ -6,14 +6,14 @@ import os
 import secrets
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from runner.errors import InfraError
 from runner.ports import Watch
 from runner.records.sandbox import CODEX, Bind, Check, EngineName, Exit, SandboxSpec
-from runner.sandbox import docker_socket, docker_spec, mounts, owner
+from runner.sandbox import apparmor, docker_socket, docker_spec, mounts, owner
 from runner.sandbox.codex_package import CodexPackage
 from runner.sandbox.docker_client import (
     Client,
@@ -25,9 +25,12 @@ from runner.sandbox.docker_client import (
     remove_volume,
     speaking,
 )
+from runner.sandbox.docker_stage import Local, Placed, Stage
 from runner.sandbox.docker_stream import converse
 from runner.sandbox.resources import resource
 from runner.sandbox.seccomp import docker_profile
+from runner.sandbox.volumes import CONTENT, tidy
+from runner.tried import Tried
 
 IMAGE = "codex-runner:bookworm"
 UID = 10001
@@ -49,8 +52,12 @@ class DockerEngine:
         image: str = IMAGE,
         runtime: str | None = None,
         scratch: Path | None = None,
+        tried: Tried | None = None,
+        address: str | None = None,
     ) -> None:
-        """`scratch` is where checks try an overlay: on the disk that will hold workspaces."""
+        """`scratch` is where checks try an overlay: on the disk that will hold workspaces.
+        `runtime` is the engine's name of one, None = its default. `address` replaces DOCKER_HOST.
+        """
         as_root = os.geteuid() == 0
         self.codex = codex
         self.image = image
@@ -58,25 +65,44 @@ class DockerEngine:
         self.scratch = scratch
         self.uid = UID if as_root else os.geteuid()
         self.gid = UID if as_root else os.getegid()
-        self.attributes: Literal["user.overlay.", "trusted.overlay."] = (
-            "trusted.overlay." if as_root else "user.overlay."
-        )
+        self.address = docker_socket.named(address)
+        self._tried = tried
+        self._shares: bool | None = None
         self._info: Mapping[str, Any] = {}
+
+    @property
+    def attributes(self) -> Literal["user.overlay.", "trusted.overlay."]:
+        """Where files are sent, an ordinary user reads them back there."""
+        return "trusted.overlay." if os.geteuid() == 0 and self.shares else "user.overlay."
+
+    @property
+    def shares(self) -> bool:
+        """Whether the engine sees the runner's files: tried, and remembered when it does."""
+        if self._shares is None:
+            from runner.sandbox.docker_probe import shares
+
+            key = f"docker shares files {self.fingerprint} {self.scratch}"
+            known = self._tried is not None and self._tried.worked(key)
+            self._shares = known or shares(self)
+            if self._shares and not known and self._tried is not None:
+                self._tried.remember(key)
+        return self._shares
 
     @property
     def fingerprint(self) -> str:
         try:
-            version = docker_socket.ask("/version") or {}
-            image = docker_socket.ask(f"/images/{self.image}/json") or {}
+            version = docker_socket.ask("/version", self.address) or {}
+            image = docker_socket.ask(f"/images/{self.image}/json", self.address) or {}
         except InfraError:
             return "unreachable"
         codex = self.codex.root if self.codex else None
-        return f"{version.get('Version')} {image.get('Id')} {self.runtime} {codex}"
+        told = f"{version.get('Components')} {image.get('Id')} {self.runtime} {codex}"
+        return f"{self.address} {told}"
 
     def reachable(self) -> bool:
         """Whether an engine answers and has the image; milliseconds, and no more than that."""
         try:
-            return docker_socket.ask(f"/images/{self.image}/json") is not None
+            return docker_socket.ask(f"/images/{self.image}/json", self.address) is not None
         except InfraError:
             return False
 
@@ -85,28 +111,52 @@ class DockerEngine:
 
         return examine(self)
 
+    def connected(self) -> AbstractContextManager[Client]:
+        """A client of this engine. Raises InfraError: none answers."""
+        return connected(self.address)
+
     def run(self, spec: SandboxSpec, stdin: bytes, watch: Watch) -> Exit:
+        return self.run_at(self._stage(), spec, stdin, watch)
+
+    def run_at(self, stage: Stage, spec: SandboxSpec, stdin: bytes, watch: Watch) -> Exit:
+        """`run` with a choice of where the files are."""
         mounts.verify(spec)
         began = time.monotonic()
-        with connected() as client:
+        with (
+            self.connected() as client,
+            stage.placed(client, spec, self._host(client, spec)) as placed,
+        ):
             name, labels = _named(spec)
-            body = docker_spec.container(spec, self._host(client, spec), name, labels)
-            try:
-                with _made(client, spec, name, body):
-                    return self._drive(client, name, spec, stdin, watch, began)
-            finally:
-                if spec.workspace and self.attributes == "user.overlay.":
-                    self._sweep(client, spec)
+            body = docker_spec.container(placed.spec, placed.host, name, labels)
+            with _made(client, placed.spec, name, body):
+                end = self._drive(client, name, placed, stdin, watch, began)
+            return placed.collect(end)
+
+    def local(self) -> Local:
+        """Files where they are; an ordinary user needs help to remove what overlayfs leaves."""
+        return Local(None if os.geteuid() == 0 else self._sweep)
+
+    def _stage(self) -> Stage:
+        if self.shares:
+            return self.local()
+        from runner.sandbox.remote import Remote
+
+        return Remote()
 
     def _drive(
-        self, client: Client, name: str, spec: SandboxSpec, stdin: bytes, watch: Watch, began: float
+        self, client: Client, name: str, placed: Placed, stdin: bytes, watch: Watch, began: float
     ) -> Exit:
-        with attached(client, name) as link, ending(client, name) as ended:
+        walls = placed.spec.walls
+        with (
+            placed.watching(watch, client, name) as watching,
+            attached(client, name) as link,
+            ending(client, name) as ended,
+        ):
             with speaking("start the sandbox"):
                 client.start(name)
             started = time.monotonic()
             heard, stopped = converse(
-                link, ended, stdin, watch, spec.walls, lambda number: kill(client, name, number)
+                link, ended, stdin, watching, walls, lambda number: kill(client, name, number)
             )
         with speaking("tell how the sandbox ended"):
             state = client.inspect_container(name)["State"]
@@ -126,18 +176,19 @@ class DockerEngine:
 
     def reap(self) -> int:
         """Removes what runners that are gone left in the engine; how many things that was."""
-        with connected() as client:
+        with self.connected() as client:
             with speaking("list what it holds"):
                 chosen = {"label": owner.OWNER}
                 containers = client.containers(all=True, filters=chosen)
                 volumes = client.volumes(filters=chosen)["Volumes"] or ()
             boxes = [box["Id"] for box in containers if owner.abandoned(box["Labels"])]
-            loose = [volume["Name"] for volume in volumes if owner.abandoned(volume["Labels"])]
+            own = [volume for volume in volumes if CONTENT not in volume["Labels"]]
+            loose = [volume["Name"] for volume in own if owner.abandoned(volume["Labels"])]
             for identity in boxes:
                 remove(client, identity)
             for name in loose:
                 remove_volume(client, name)
-        return len(boxes) + len(loose)
+            return len(boxes) + len(loose) + tidy(client)
 
     def info(self, client: Client) -> Mapping[str, Any]:
         """What the engine says of itself and its machine."""
@@ -151,7 +202,7 @@ class DockerEngine:
         Raises:
             InfraError: absent, or it would add to the environment or keep files.
         """
-        found = docker_socket.ask(f"/images/{self.image}/json")
+        found = docker_socket.ask(f"/images/{self.image}/json", self.address)
         if found is None:
             build = f"run `codex-runner images build --tag {self.image}`"
             raise InfraError(f"the docker engine has no image {self.image}", build)
@@ -173,6 +224,7 @@ class DockerEngine:
             gid=self.gid,
             cpus=int(self.info(client).get("NCPU") or spec.walls.cpus),
             seccomp=docker_profile(spec.nested),
+            confinement=apparmor.container_options(self.info(client)),
             files=tuple(files),
             runtime=self.runtime,
         )

@@ -11,8 +11,8 @@ from typing import Any
 from runner.errors import InfraError
 from runner.records.base import RunId
 from runner.records.sandbox import CODEX, Bind, Check, Overlay, SandboxSpec, Scratch, Walls
+from runner.sandbox import apparmor
 from runner.sandbox.docker import DockerEngine
-from runner.sandbox.docker_client import connected
 from runner.sandbox.docker_spec import unenforced
 from runner.sandbox.probe import Answers, failed, trial_overlay
 
@@ -21,7 +21,13 @@ PROBE_S = 20
 PROBE = RunId("checks")
 NONCE = "/mnt/nonce"
 HOME = "/home/probe"
-LOOK = f"echo nonce=$(cat {NONCE}); echo net=$(ls /sys/class/net)"
+MORE_RUNTIMES = (
+    'install it and name it under "runtimes" in /etc/docker/daemon.json, or unset runtime'
+)
+PODMAN = "this is Podman: its API takes no seccomp profile but a file it already has"
+NOT_PODMAN = "point DOCKER_HOST at a Docker engine, or use --engine bubblewrap"
+SEEN = {True: "sees this machine's files", False: "sees none of this machine's: they are sent"}
+LOOK = f"echo nonce=$(cat {NONCE}); echo net=$(sed -n 's/^ *//;s/:.*//p' /proc/net/dev)"
 CHANGE = "echo made > made && rm gone && mkdir fresh && mv fresh renamed && echo overlay=works"
 NEST = f"{CODEX}/bin/codex sandbox -P :workspace -- true && echo inner=works"
 
@@ -29,15 +35,28 @@ NEST = f"{CODEX}/bin/codex sandbox -P :workspace -- true && echo inner=works"
 def examine(engine: DockerEngine) -> tuple[Check, ...]:
     """Cheap questions first; containers are only started when those are answered well."""
     try:
-        with connected() as client:
+        with engine.connected() as client:
             info, api = engine.info(client), str(client.api_version)
+            engine_is_podman = _is_podman(client.version())
     except InfraError as error:
         return (failed("engine", error),)
-    asked = (_version(info, api), _image(engine), _seccomp(info), _limits(info))
+    if engine_is_podman:
+        return (Check(name="engine", ok=False, detail=PODMAN, remedy=NOT_PODMAN),)
+    asked = (
+        _version(info, api),
+        _image(engine),
+        _runtime(engine, info),
+        _seccomp(info),
+        _limits(info),
+    )
     if not all(check.ok for check in asked if check.required):
         return asked
     with tempfile.TemporaryDirectory(dir=engine.scratch, ignore_cleanup_errors=True) as folder:
         return (*asked, *_tried(engine, Path(folder).resolve()))
+
+
+def _is_podman(version: Mapping[str, Any]) -> bool:
+    return any(part.get("Name") == "Podman Engine" for part in version.get("Components") or ())
 
 
 def _version(info: Mapping[str, Any], api: str) -> Check:
@@ -51,6 +70,16 @@ def _image(engine: DockerEngine) -> Check:
         return Check(name="image", ok=True, detail=f"{engine.image} {engine.usable_image()}")
     except InfraError as error:
         return failed("image", error)
+
+
+def _runtime(engine: DockerEngine, info: Mapping[str, Any]) -> Check:
+    """The one asked for is one the engine has."""
+    known = sorted(info.get("Runtimes") or ())
+    wanted = engine.runtime or str(info.get("DefaultRuntime") or "")
+    ok = engine.runtime is None or engine.runtime in known
+    detail = wanted if ok else f"the docker engine has no runtime {wanted}, but {', '.join(known)}"
+    remedy = "" if ok else MORE_RUNTIMES
+    return Check(name="runtime", ok=ok, detail=detail, remedy=remedy)
 
 
 def _seccomp(info: Mapping[str, Any]) -> Check:
@@ -80,7 +109,7 @@ def _tried(engine: DockerEngine, folder: Path) -> tuple[Check, ...]:
     made = overlay.upper / "made"
     owned = made.is_file() and made.stat().st_uid == engine.uid
     return (
-        _shares(values, nonce),
+        _shares(engine, values, nonce),
         Check(name="network", ok=values.get("net") == "lo", detail=f"sees {values.get('net')}"),
         Check(
             name="overlay",
@@ -99,15 +128,16 @@ def _told_apart(
         values, _ = _probe(engine, seen, None)
     except InfraError as again:
         return (failed("container", again),)
-    return (_shares(values, nonce), failed("overlay", error))
+    return (_shares(engine, values, nonce), failed("overlay", error))
 
 
-def _shares(values: Mapping[str, str], nonce: str) -> Check:
+def _shares(engine: DockerEngine, values: Mapping[str, str], nonce: str) -> Check:
+    """Here, or sent to its volumes: what was given is what a container sees."""
     ok = values.get("nonce") == nonce
     return Check(
         name="shares files",
         ok=ok,
-        detail="sees this machine's files" if ok else "the engine does not see the runner's files",
+        detail=SEEN[engine.shares] if ok else "a container does not see the files it was given",
         remedy="" if ok else "use an engine of this machine: unset DOCKER_HOST",
     )
 
@@ -121,10 +151,19 @@ def _inner(engine: DockerEngine, values: Mapping[str, str], complaint: str) -> t
             name="inner sandbox",
             ok=ok,
             detail="codex's own sandbox starts" if ok else f"inner sandbox off: {complaint}",
-            remedy="" if ok else "allow unprivileged user namespaces on this machine",
+            remedy="" if ok else _remedy(engine),
             required=False,
         ),
     )
+
+
+def _remedy(engine: DockerEngine) -> str:
+    """docker's own AppArmor profile forbids every mount; ours does not."""
+    with engine.connected() as client:
+        options = engine.info(client).get("SecurityOptions") or ()
+    if engine.codex is not None and any("name=apparmor" in option for option in options):
+        return f"let AppArmor allow it: {apparmor.load(engine.codex.bubblewrap)}"
+    return "allow unprivileged user namespaces on this machine"
 
 
 def _probe(
@@ -137,7 +176,7 @@ def _probe(
         role="probe",
         argv=("/bin/sh", "-c", "\n".join(steps)),
         env={"PATH": engine.path, "HOME": HOME, "CODEX_HOME": HOME},
-        walls=Walls(wall_s=PROBE_S),
+        walls=Walls(wall_s=PROBE_S, disk_mib=1, entries=100),
         workspace=overlay,
         binds=(Bind(seen, NONCE),),
         scratch=(Scratch("/tmp", 16), Scratch(HOME, 16)),

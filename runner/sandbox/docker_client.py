@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 from runner.errors import InfraError
@@ -25,18 +26,18 @@ Client = Any
 
 
 @contextmanager
-def connected() -> Iterator[Client]:
-    """A client of the engine that DOCKER_HOST names.
+def connected(address: str | None = None) -> Iterator[Client]:
+    """A client of the engine at `address`, or at the one that DOCKER_HOST names.
 
     Raises:
         InfraError: none answers there.
     """
-    docker_socket.ask("/version")
+    docker_socket.ask("/version", address)
     import docker  # type: ignore[import-untyped]
 
     with speaking("tell its version"):
-        address = f"unix://{docker_socket.endpoint()}"
-        client = docker.APIClient(address, version="auto", timeout=API_TIMEOUT_S)
+        url = f"unix://{docker_socket.endpoint(address)}"
+        client = docker.APIClient(url, version="auto", timeout=API_TIMEOUT_S)
     with closing(client):
         yield client
 
@@ -94,6 +95,17 @@ def _asked(
 def kill(client: Client, name: str, signal_name: str) -> None:
     with speaking("signal the sandbox", ignored=GONE):
         client.kill(name, signal_name)
+
+
+def first_process(client: Client, name: str) -> int | None:
+    """Its pid on this machine; None when it has ended, or cannot be seen from here."""
+    with speaking("tell a sandbox's first process"):
+        told = client.inspect_container(name)
+    try:
+        groups = Path(f"/proc/{told['State']['Pid']}/cgroup").read_text()
+    except OSError:
+        return None
+    return int(told["State"]["Pid"]) if told["Id"] in groups else None
 
 
 def remove(client: Client, name: str) -> None:

@@ -15,36 +15,44 @@ from runner.errors import InfraError
 DEFAULT = "unix:///var/run/docker.sock"
 
 
-def endpoint() -> Path:
-    """The engine's socket, from DOCKER_HOST.
+def named(address: str | None = None) -> str:
+    """`address`, DOCKER_HOST, or where an engine usually is."""
+    return address or os.environ.get("DOCKER_HOST") or DEFAULT
+
+
+def endpoint(address: str | None = None) -> Path:
+    """The engine's socket; for one at `tcp://` or `ssh://` the near end of a tunnel to it.
 
     Raises:
-        InfraError: it is not a local socket; such an engine cannot see the runner's files.
+        InfraError: it is not an address of an engine.
     """
-    address = os.environ.get("DOCKER_HOST") or DEFAULT
+    address = named(address)
     scheme, _, path = address.partition("://")
-    if scheme != "unix" or not path.startswith("/"):
-        raise InfraError(
-            f"DOCKER_HOST={address} is not a socket of this machine",
-            "unset DOCKER_HOST, give unix:///path/to/docker.sock, or use --engine bubblewrap",
-        )
-    return Path(path)
+    if scheme == "unix" and path.startswith("/"):
+        return Path(path)
+    if scheme in {"tcp", "ssh"} and path:
+        from runner.sandbox.docker_tunnel import tunnel
+
+        return tunnel(address)
+    raise InfraError(
+        f"DOCKER_HOST={address} is not the address of a docker engine",
+        "unset DOCKER_HOST, or give unix:///path/to/docker.sock, tcp://host:2376 or ssh://host",
+    )
 
 
-def ask(path: str, timeout_s: float = 5) -> Mapping[str, object] | None:
+def ask(path: str, address: str | None = None, timeout_s: float = 5) -> Mapping[str, object] | None:
     """The JSON object at an API path, None when the engine answers that it has no such thing.
 
     Raises:
         InfraError: no engine answers, or it may not be spoken to.
     """
-    address = endpoint()
-    connection = _Connection(address, timeout_s)
+    connection = _Connection(endpoint(address), timeout_s)
     try:
         connection.request("GET", path)
         reply = connection.getresponse()
         content = reply.read()
     except (OSError, http.client.HTTPException) as error:
-        raise _silent(address, error) from error
+        raise _silent(named(address), error) from error
     finally:
         connection.close()
     if reply.status != http.HTTPStatus.OK:
@@ -64,7 +72,7 @@ class _Connection(http.client.HTTPConnection):
         self.sock.connect(os.fspath(self._address))
 
 
-def _silent(address: Path, error: Exception) -> InfraError:
+def _silent(address: str, error: Exception) -> InfraError:
     match error:
         case PermissionError():
             remedy = "sudo usermod -aG docker $USER, then log in again (that group is root-equal)"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.records.base import RunId
 from runner.records.sandbox import WORK, Bind, Overlay, SandboxSpec, Scratch, Walls
+from runner.sandbox.rlimits import FIRST_TO_GO, rlimits
 
 MIB = 1024 * 1024
 SHM_MIB = 64
@@ -35,6 +36,10 @@ class Host:
     files: tuple[Bind, ...]
     """Product-owned files every container sees: /etc/hosts and the like, the codex package."""
     runtime: str | None = None
+    confinement: tuple[str, ...] = ()
+    """More `--security-opt`, e.g. our AppArmor profile."""
+    propagation: str = "rprivate"
+    """Of binds; empty = the engine's choice, which it insists on below its own root."""
 
 
 def volume(overlay: Overlay) -> dict[str, str]:
@@ -99,7 +104,7 @@ def _confinement(host: Host) -> dict[str, object]:
     settings: dict[str, object] = {
         "NetworkMode": "none",
         "CapDrop": ["ALL"],
-        "SecurityOpt": ["no-new-privileges", f"seccomp={host.seccomp}"],
+        "SecurityOpt": ["no-new-privileges", f"seccomp={host.seccomp}", *host.confinement],
         "ReadonlyRootfs": True,
         "Privileged": False,
         "Init": True,
@@ -108,6 +113,7 @@ def _confinement(host: Host) -> dict[str, object]:
         "LogConfig": {"Type": "none"},
         "AutoRemove": False,
         "OomKillDisable": False,
+        "OomScoreAdj": FIRST_TO_GO,
         "RestartPolicy": {"Name": "no"},
     }
     return {**settings, "Runtime": host.runtime} if host.runtime else settings
@@ -116,21 +122,20 @@ def _confinement(host: Host) -> dict[str, object]:
 def _limits(walls: Walls, cpus: int) -> dict[str, object]:
     """Swap is counted into `MemorySwap`: equal means none."""
     memory_bytes = walls.memory_mib * MIB
-    ulimits = {"fsize": walls.file_mib * MIB, "nofile": walls.open_files, "core": 0}
     return {
         "Memory": memory_bytes,
         "MemorySwap": memory_bytes,
         "PidsLimit": walls.pids,
         "NanoCpus": min(walls.cpus, cpus) * 1_000_000_000,
         "Ulimits": [
-            {"Name": name, "Soft": value, "Hard": value} for name, value in ulimits.items()
+            {"Name": name, "Soft": value, "Hard": value} for name, value in rlimits(walls).items()
         ],
     }
 
 
 def _mounts(spec: SandboxSpec, host: Host, name: str) -> list[dict[str, object]]:
     """The engine sorts them by depth, so covers land on top of the workspace."""
-    mounts = [_bind(bind) for bind in (*host.files, *spec.binds)]
+    mounts = [bind_mount(bind, host.propagation) for bind in (*host.files, *spec.binds)]
     if spec.workspace is not None:
         workspace: dict[str, object] = {
             "Type": "volume",
@@ -138,18 +143,19 @@ def _mounts(spec: SandboxSpec, host: Host, name: str) -> list[dict[str, object]]
             "Target": WORK,
             "VolumeOptions": {"NoCopy": True},
         }
-        covers = spec.workspace.covers.items()
-        mounts += [workspace, *(_bind(Bind(path, f"{WORK}/{name}")) for name, path in covers)]
+        covers = (Bind(path, f"{WORK}/{cover}") for cover, path in spec.workspace.covers.items())
+        mounts += [workspace, *(bind_mount(cover, host.propagation) for cover in covers)]
     return mounts
 
 
-def _bind(bind: Bind) -> dict[str, object]:
+def bind_mount(bind: Bind, propagation: str = "rprivate") -> dict[str, object]:
+    choice = {"Propagation": propagation} if propagation else {}
     return {
         "Type": "bind",
         "Source": str(bind.source),
         "Target": bind.target,
         "ReadOnly": True,
-        "BindOptions": {"Propagation": "rprivate", "NonRecursive": True},
+        "BindOptions": {**choice, "NonRecursive": True},
     }
 
 
@@ -184,9 +190,20 @@ def emptying(
     left: Path, spec: SandboxSpec, host: Host, name: str, labels: Mapping[str, str]
 ) -> dict[str, object]:
     """A container of root, without any capability, that may write to one directory: `left`."""
-    body = container(spec, replace(host, uid=0, gid=0, files=()), name, labels)
-    writable = {**_bind(Bind(left, "/mnt")), "ReadOnly": False}
-    return {**body, "HostConfig": {**_host_config(spec, host, name), "Mounts": [writable]}}
+    writable = {**bind_mount(Bind(left, "/mnt")), "ReadOnly": False}
+    return mounting(spec, replace(host, uid=0, gid=0), name, labels, [writable])
+
+
+def mounting(
+    spec: SandboxSpec,
+    host: Host,
+    name: str,
+    labels: Mapping[str, str],
+    mounts: Sequence[Mapping[str, object]],
+) -> dict[str, object]:
+    """A `container` with these mounts alone."""
+    body = container(spec, replace(host, files=()), name, labels)
+    return {**body, "HostConfig": {**_host_config(spec, host, name), "Mounts": [*mounts]}}
 
 
 def unenforced(info: Mapping[str, object]) -> tuple[str, ...]:

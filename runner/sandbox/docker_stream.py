@@ -7,12 +7,13 @@ import selectors
 import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from runner.errors import InfraError
 from runner.ports import Watch
 from runner.records.sandbox import StopReason, Walls
-from runner.sandbox.heard import Heard
+from runner.sandbox.heard import ABRUPT, Heard
 
 MIB = 1024 * 1024
 CHUNK_BYTES = 65536
@@ -65,23 +66,28 @@ class Conversation:
     deadline: float
     kill: Callable[[str], None]
     stopped: StopReason | None = None
+    _hand: ThreadPoolExecutor = field(init=False)
+    _killing: Future[None] | None = None
     _frames: Frames = field(default_factory=Frames)
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
 
     def until_end(self) -> None:
         """Raises InfraError when not even SIGKILL ended it."""
-        with self._selector:
+        with self._selector, ThreadPoolExecutor(1) as self._hand:
             self._open()
-            rungs = iter(LADDER)
+            rungs: Iterator[tuple[str, float]] = iter(())
             next_rung_at = math.inf
             while not self._turn():
                 now = time.monotonic()
                 if self.stopped is None:
                     self.stopped = self._why(now)
+                    rungs = iter(LADDER[-1:] if self.stopped in ABRUPT else LADDER)
                     next_rung_at = now if self.stopped else math.inf
                 if now >= next_rung_at:
                     next_rung_at = now + self._climb(rungs)
             self._drain()
+        if self._killing is not None:
+            self._killing.result()
 
     def _open(self) -> None:
         self.link.setblocking(False)
@@ -143,8 +149,10 @@ class Conversation:
         return self.heard.watch.stop()
 
     def _climb(self, rungs: Iterator[tuple[str, float]]) -> float:
+        """The engine answers a SIGKILL when the container has ended, which it has not before its
+        last words are read: so somebody else waits for the answer."""
         for signal_name, grace_s in rungs:
-            self.kill(signal_name)
+            self._killing = self._hand.submit(self.kill, signal_name)
             return grace_s
         raise InfraError(
             "a container survived SIGKILL", "look at the docker engine's log and at its disks"

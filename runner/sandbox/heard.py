@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runner.ports import Watch
+from runner.records.sandbox import StopReason
 from runner.text import visible
 
 STDOUT, STDERR = 1, 2
 TAIL_BYTES = 4096
+ABRUPT: frozenset[StopReason] = frozenset({"output", "disk", "entries"})
+"""What grows is not asked to end: it is killed, before it has grown by as much again."""
 
 
 @dataclass(slots=True)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
-from runner.lifetime import start_ticks
+from runner.lifetime import standing, this_process
 from runner.records.base import RunId
 from runner.records.sandbox import Role
 
@@ -23,7 +21,7 @@ def labels(run: RunId, role: Role, life_s: float) -> dict[str, str]:
         LABEL: "1",
         f"{LABEL}.run": run,
         f"{LABEL}.role": role,
-        OWNER: f"{_scope()}/{os.getpid()}:{start_ticks(os.getpid())}",
+        OWNER: this_process(),
         DEADLINE: str(int(time.time() + life_s)),
     }
 
@@ -34,28 +32,6 @@ def abandoned(found: Mapping[str, str]) -> bool:
     An owner this process cannot see (another machine or container with the same engine, an
     earlier boot) may be alive: only the deadline counts then.
     """
-    if int(found.get(DEADLINE, "0")) < time.time():
-        return True
-    scope, _, process = found[OWNER].rpartition("/")
-    pid, _, ticks = process.partition(":")
-    if scope != _scope():
-        return False
-    began = start_ticks(int(pid))
-    return not _hidden(int(pid)) if began is None else began != ticks
-
-
-def _scope() -> str:
-    """This boot and this pid namespace."""
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}"
-
-
-def _hidden(pid: int) -> bool:
-    """/proc mounted with hidepid shows no stranger's process; the kernel still knows it."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    deadline = found.get(DEADLINE, "0")
+    over = not deadline.isascii() or not deadline.isdigit() or int(deadline) < time.time()
+    return over or standing(found.get(OWNER, "")) == "dead"

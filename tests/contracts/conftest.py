@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 from runner.ports import Engine
 from runner.records.base import RunId
 from runner.records.sandbox import Exit, Overlay, SandboxSpec, Scratch, StopReason, Walls
+from tests.far_docker import Far, far_docker
 
 HOME = "/home/runner"
 
@@ -103,10 +104,24 @@ class Probe:
         )
 
 
-@pytest.fixture(scope="session", params=["bubblewrap", "docker"])
+@pytest.fixture(scope="session")
+def far_engine() -> Iterator[Far]:
+    """A Docker engine that sees none of this machine's files."""
+    with far_docker() as far:
+        yield far
+
+
+@pytest.fixture(scope="session")
+def far(far_engine: Far) -> str:
+    """Its address."""
+    return far_engine.address
+
+
+@pytest.fixture(scope="session", params=["bubblewrap", "docker", "far docker"])
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Skipped, with the reason, where it does not work."""
-    found = _engine(request.param)
+    address = request.getfixturevalue("far") if request.param == "far docker" else None
+    found = _engine(request.param, address)
     failed = [check for check in found.checks() if check.required and not check.ok]
     if failed:
         told = "; ".join(f"{check.name}: {check.detail}" for check in failed)
@@ -114,13 +129,13 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     return found
 
 
-def _engine(name: str) -> Engine:
+def _engine(name: str, address: str | None = None) -> Engine:
     from runner.sandbox.codex_package import locate
 
-    if name == "docker":
+    if name != "bubblewrap":
         from runner.sandbox.docker import DockerEngine
 
-        return DockerEngine(locate())
+        return DockerEngine(locate(), address=address)
     from runner.sandbox.bubblewrap import BubblewrapEngine
 
     return BubblewrapEngine(locate())

@@ -10,11 +10,12 @@ import pytest
 
 from runner.errors import ConfigError, InfraError
 from runner.records.base import RunId
-from runner.records.sandbox import Check, Overlay, SandboxSpec, Walls
-from runner.sandbox import cgroups
+from runner.records.sandbox import Check, Overlay, SandboxSpec, Scratch, Walls
+from runner.sandbox import cgroups, scope
 from runner.sandbox.bubblewrap import BubblewrapEngine
 from runner.sandbox.codex_package import CodexPackage, locate
 from tests.contracts.conftest import Heard, Probe
+from tests.contracts.test_limits import MEMORY, PRELUDE
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +99,38 @@ def test_what_a_killed_runner_left_is_swept(own: Probe) -> None:
     left.mkdir()
     own.sh("true")
     assert not left.exists()
+
+
+@pytest.fixture
+def alone(own: Probe, monkeypatch: pytest.MonkeyPatch) -> Probe:
+    """The engine where nobody makes control groups."""
+    monkeypatch.setattr(cgroups, "_parents", dict)
+    monkeypatch.setattr(scope, "user_manager", lambda: None)
+    return own.with_(scratch=(Scratch("/tmp", 512),), walls=Walls(wall_s=45, memory_mib=96))
+
+
+@pytest.mark.parametrize("load", MEMORY)
+def test_memory_is_watched_where_there_is_no_control_group(alone: Probe, load: str) -> None:
+    ended = alone.python(PRELUDE + MEMORY[load]).exit
+    assert (ended.stopped, ended.code, ended.out_of_memory) == (None, 137, True)
+    assert "memory_mib" in ended.unenforced
+
+
+def test_files_in_scratch_are_watched_as_memory(alone: Probe) -> None:
+    script = "for number in range(10**6): os.close(os.open(f'/tmp/{number}', os.O_CREAT))"
+    ended = alone.python(PRELUDE + script).exit
+    assert (ended.code, ended.out_of_memory) == (137, True)
+
+
+def test_shared_memory_of_forks_counts_once(alone: Probe) -> None:
+    script = """
+x = [bytes([n]) * 2**20 for n in range(48)]
+for _ in range(8):
+    if not os.fork(): time.sleep(1); os._exit(0)
+for _ in range(8): os.wait()
+"""
+    ended = alone.python(PRELUDE + script).exit
+    assert (ended.code, ended.out_of_memory) == (0, False)
 
 
 def test_an_interrupted_start_leaves_nothing(own: Probe, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -171,9 +171,28 @@ def test_a_sandbox_that_cannot_start_leaves_nothing(
         engine.run(shell("true", workspace=broken), b"", Ears())
 
 
+def test_the_runtime_asked_for_is_the_one_used(engine: DockerEngine) -> None:
+    named = DockerEngine(None, runtime="runc")
+    ears = Ears()
+    assert named.run(shell("echo ran"), b"", ears).code == 0
+    assert ears.out == b"ran\n"
+    assert "runc" in named.fingerprint
+
+
 def test_an_unknown_runtime_is_an_error(engine: DockerEngine) -> None:
+    absent = DockerEngine(None, runtime="nowhere")
     with pytest.raises(InfraError, match="nowhere"):
-        DockerEngine(None, runtime="nowhere").run(spec("true"), b"", Ears())
+        absent.run(spec("true"), b"", Ears())
+    (failed,) = [check for check in absent.checks() if not check.ok and check.required]
+    assert failed.name == "runtime" and "nowhere" in failed.detail
+    assert "daemon.json" in failed.remedy
+
+
+def test_a_flood_that_hears_no_signal_is_killed(engine: DockerEngine) -> None:
+    """The engine answers a SIGKILL only when its streams have been read to their end."""
+    ears = Ears(lambda out: "halted" if out else None)
+    ended = engine.run(shell("trap '' INT TERM; yes"), b"", ears)
+    assert (ended.stopped, ended.code) == ("halted", None)
 
 
 def test_a_missing_image_names_the_remedy() -> None:

@@ -305,6 +305,13 @@ HOSTILE: dict[str, tuple[list[Step], str]] = {
     },
     "git file": ([["write", "sub/.git", "gitdir: /elsewhere"]], "sub/.git: a name that git"),
     "git link": ([["link", "sub/.git", "../.git"]], "sub/.git: a name that git"),
+    "link into git": ([["link", "l", ".git/hooks"]], "l: a symbolic link into a protected"),
+    "link to git below": ([["link", "d/l", "../.GIT/config"]], "d/l: a symbolic link into a prot"),
+    "link into git by another": (
+        [["link", "a", ".git"], ["link", "b", "a/hooks"]],
+        "a symbolic link into a protected directory",
+    ),
+    "link into a cover": ([["link", "l", ".codex"]], "l: a symbolic link into a protected"),
     "absolute link": ([["link", "l", "/etc/passwd"]], "l: an absolute symbolic link"),
     "link out": ([["link", "l", "../x"]], "l: a symbolic link out"),
     "link out of depth": ([["link", "src/l", "../docs/../../x"]], "src/l: a symbolic link out"),

@@ -1,0 +1,99 @@
+"""What codex itself makes of the settings it is given: the real binary is asked, in a sandbox.
+
+`codex app-server` speaks JSON-RPC on stdio and goes when its stdin is closed, so a script inside
+asks one question after the other. A requirement codex does not know it ignores without a word;
+only its own answer shows that it did not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from runner.agent.codex import BIN, ETC, SCRATCH
+from runner.agent.config import HOME, Settings, config, requirements
+from runner.errors import InfraError
+from runner.ports import Engine
+from runner.records.base import RunId
+from runner.records.sandbox import Bind, SandboxSpec, StopReason, Walls
+
+ASK_S = 30
+ANSWER_BYTES = 4 * 1024 * 1024
+SCRIPT = """
+import json, subprocess, sys
+with subprocess.Popen([sys.argv[1], "app-server", "--strict-config"],
+                      stdin=subprocess.PIPE, stdout=subprocess.PIPE) as codex:
+    def ask(number, method, params):
+        message = {"id": number, "method": method, "params": params}
+        codex.stdin.write(json.dumps(message).encode() + b"\\n")
+        codex.stdin.flush()
+        for line in codex.stdout:
+            answer = json.loads(line)
+            if answer.get("id") == number:
+                return answer.get("result")
+    info = {"name": "codex-runner", "version": "1"}
+    ask(1, "initialize", {"clientInfo": info, "capabilities": {"experimentalApi": True}})
+    config = ask(2, "config/read", {"includeLayers": False})
+    requirements = ask(3, "configRequirements/read", None)
+    print(json.dumps([config["config"], requirements["requirements"]]))
+    codex.stdin.close()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """Codex's own reading of config.toml and requirements.toml, camel case in the latter."""
+
+    config: Mapping[str, Any]
+    requirements: Mapping[str, Any]
+
+
+def ask_codex(engine: Engine, settings: Settings, scratch: Path) -> Understood:
+    """Raises InfraError: codex does not start there, or does not answer."""
+    heard = _Heard()
+    with TemporaryDirectory(prefix="ask-", dir=scratch) as name:
+        etc = Path(name).resolve()
+        etc.chmod(0o755)
+        for file, text in (("config", config(settings)), ("requirements", requirements(settings))):
+            (etc / f"{file}.toml").write_text(text)
+            (etc / f"{file}.toml").chmod(0o644)
+        spec = SandboxSpec(
+            run=RunId("ask"),
+            role="probe",
+            argv=(engine.python, "-I", "-S", "-c", SCRIPT, BIN),
+            env={"PATH": engine.path, "HOME": HOME, "CODEX_HOME": HOME},
+            walls=Walls(wall_s=ASK_S),
+            cwd="/tmp",
+            binds=(Bind(etc, ETC),),
+            scratch=SCRATCH,
+            nested=settings.inner,
+            codex=True,
+        )
+        end = engine.run(spec, b"", heard)
+    try:
+        understood, demanded = json.loads(heard.out)
+        return Understood({**understood}, {**demanded})
+    except (ValueError, TypeError) as error:
+        said = (end.stderr_tail.strip().splitlines() or [f"exit status {end.code}"])[-1]
+        raise InfraError(
+            f"codex does not say how it understands its settings: {said}",
+            "reinstall openai-codex-cli-bin",
+        ) from error
+
+
+class _Heard:
+    """A `Watch` that keeps the answer."""
+
+    def __init__(self) -> None:
+        self.out = b""
+
+    def stdout(self, chunk: bytes) -> None:
+        self.out = (self.out + chunk)[:ANSWER_BYTES]
+
+    def stderr(self, chunk: bytes) -> None: ...
+    def stop(self) -> StopReason | None:
+        return None
