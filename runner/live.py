@@ -1,4 +1,8 @@
-"""A private directory that lives as long as its process: killed runs leave nothing for long."""
+"""Private directories that live as long as their process: `STATE/live/ID`, locked beside it.
+
+The kernel drops the lock of a process that dies, whatever killed it and in whichever pid
+namespace it lived: who gets the lock may clean up.
+"""
 
 from __future__ import annotations
 
@@ -10,34 +14,77 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.lifetime import this_process
 from runner.remove import remove_tree
 
+LIVE = "live"
 SUFFIX = ".lock"
+GUARD = ".guard"
+_NAME_BYTES = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """`path` is ours until `close()`; the kernel drops the lock of a process that dies."""
+    """`path` is ours until `close()`."""
 
     path: Path
     lock: int
+    owner: str
+    """The process it was taken by, as `lifetime.this_process()` names it."""
 
     def close(self) -> None:
         remove_tree(self.path)
         _lock_of(self.path).unlink(missing_ok=True)
+        self.release()
+
+    def release(self) -> None:
+        """Leave everything as it is, to whoever looks next."""
         os.close(self.lock)
 
 
-def take(parent: Path) -> Lease:
-    """A fresh directory in `parent`; directories of dead processes are removed on the way."""
+def take(parent: Path, name: str | None = None) -> Lease:
+    """A fresh directory in `parent`. Its owner is on disk before it is.
+
+    Raises:
+        FileExistsError: that name is taken.
+    """
     parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with exclusive(parent / ".guard"):
-        for other in parent.glob("*" + SUFFIX):
-            _reap(other)
-        path = parent / secrets.token_hex(6)
-        lock = hold(_lock_of(path), fcntl.LOCK_EX)
+    with exclusive(parent / GUARD):
+        path = parent / (name or secrets.token_hex(6))
+        lock = os.open(_lock_of(path), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        os.write(lock, this_process().encode())
         path.mkdir(mode=0o700)
-    return Lease(path, lock)
+    return Lease(path, lock, this_process())
+
+
+def dead(parent: Path) -> list[Lease]:
+    """Leases of processes that are gone. They are the caller's now: to be closed, or released."""
+    if not parent.is_dir():
+        return []
+    with exclusive(parent / GUARD):
+        for orphan in parent.iterdir():  # a directory is made after its lock and goes before it
+            if orphan.is_dir():
+                _lock_of(orphan).touch(0o600)
+        return [lease for lock in _locks(parent) if (lease := _adopted(lock))]
+
+
+def held(parent: Path, name: str) -> bool | None:
+    """Is the process alive that took this name? None = nobody has it."""
+    lock = _lock_of(parent / name)
+    try:
+        os.close(hold(lock, fcntl.LOCK_SH | fcntl.LOCK_NB, create=False))
+    except FileNotFoundError:
+        return None
+    except BlockingIOError:
+        return True
+    return False
+
+
+def found(parent: Path) -> set[bool]:
+    """True = there is a lease of a living process, False = there is one of a process that died."""
+    names = (lock.name.removesuffix(SUFFIX) for lock in _locks(parent))
+    return {alive for name in names if (alive := held(parent, name)) is not None}
 
 
 @contextmanager
@@ -50,26 +97,32 @@ def exclusive(lock: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def hold(lock: Path, kind: int) -> int:
+def hold(lock: Path, kind: int, *, create: bool = True) -> int:
     """Lock a file until the returned descriptor is closed. Raises BlockingIOError for LOCK_NB."""
-    handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = os.open(lock, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o600)
     try:
         fcntl.flock(handle, kind)
-    except BlockingIOError:
+    except BaseException:
         os.close(handle)
         raise
     return handle
+
+
+def _locks(parent: Path) -> list[Path]:
+    return sorted(parent.glob("*" + SUFFIX))
 
 
 def _lock_of(path: Path) -> Path:
     return path.with_name(path.name + SUFFIX)
 
 
-def _reap(lock: Path) -> None:
+def _adopted(lock: Path) -> Lease | None:
     try:
-        handle = hold(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return
-    remove_tree(lock.with_name(lock.name.removesuffix(SUFFIX)))
-    lock.unlink(missing_ok=True)
-    os.close(handle)
+        handle = hold(lock, fcntl.LOCK_EX | fcntl.LOCK_NB, create=False)
+    except (BlockingIOError, FileNotFoundError):
+        return None
+    if not os.fstat(handle).st_nlink:  # its owner closed it while we came
+        os.close(handle)
+        return None
+    owner = os.pread(handle, _NAME_BYTES, 0).decode(errors="replace")
+    return Lease(lock.with_name(lock.name.removesuffix(SUFFIX)), handle, owner)

@@ -6,27 +6,40 @@ import os
 import selectors
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 from runner.errors import InfraError
+from runner.lifetime import this_process
+from runner.rlimit import limit
 
 CHUNK_BYTES = 65536
 POLL_S = 0.05
 DRAIN_S = 0.5
 """How long pipes are read after the process is gone: a stranger may still hold them open."""
+LOAD = "look at the load of this machine"
 
 Signal = Callable[[int], None]
 """Sends one rung of the ladder to the child with this pid."""
 
 
+MARK = "RUNNER_OWNER"
+"""In the environment of every host tool, and of all it starts: the runner it works for. Who
+cleans up after a killed runner finds them by it."""
+
+
 def clean_env(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The whole environment of a host tool: an allow-list, never os.environ minus something."""
     base = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
-    return {**base, **(extra or {})}
+    return {**base, "TMPDIR": tempfile.gettempdir(), MARK: this_process(), **(extra or {})}
+
+
+class OverdueError(InfraError):
+    """A host tool that took longer than it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +68,13 @@ def run(
     cwd: Path | str = "/",
     timeout_s: float = 120,
     max_bytes: int = 256 * 1024 * 1024,
+    limits: Mapping[int, int] | None = None,
 ) -> Completed:
-    """Run a host tool to its end.
+    """Run a host tool to its end. `limits` are `resource.RLIMIT_*` and their values.
 
     Raises:
-        InfraError: it is not installed, took longer than `timeout_s`, or printed over `max_bytes`.
+        OverdueError: it took longer than `timeout_s`.
+        InfraError: it is not installed, or printed over `max_bytes`.
     """
     out: list[bytes] = []
     err: list[bytes] = []
@@ -83,10 +98,12 @@ def run(
         on_stderr=err.append,
         stop=overdue,
         ladder=((kill_group, 5.0),),
+        on_start=lambda pid: limit(pid, limits or {}),
     )
+    if child.stopped and size > max_bytes:
+        raise InfraError(f"{_name(argv)} printed more than {max_bytes} bytes and was killed", LOAD)
     if child.stopped:
-        why = f"printed more than {max_bytes} bytes" if size > max_bytes else f"took {timeout_s} s"
-        raise InfraError(f"{_name(argv)} {why} and was killed", "look at the load of this machine")
+        raise OverdueError(f"{_name(argv)} took {timeout_s:g} s and was killed", LOAD)
     return Completed(child.code, b"".join(out), b"".join(err))
 
 
@@ -131,7 +148,7 @@ class _Pump:
         return True
 
     def _feed(self) -> None:
-        pipe: IO[bytes] | None = self.process.stdin
+        pipe = self.process.stdin
         assert pipe is not None
         try:
             written = os.write(pipe.fileno(), self.stdin[:CHUNK_BYTES])
@@ -224,10 +241,8 @@ def kill_group(pid: int) -> None:
 
 def send(pid: int, number: signal.Signals) -> None:
     """`number` to the process group of `pid`; one that is gone already is fine."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(pid, number)
-    except ProcessLookupError:
-        return
 
 
 def _start(
@@ -276,10 +291,8 @@ def _drain_leftovers(pump: _Pump) -> None:
 
 
 def _wait(process: subprocess.Popen[bytes], timeout_s: float) -> None:
-    try:
+    with suppress(subprocess.TimeoutExpired):
         process.wait(timeout_s)
-    except subprocess.TimeoutExpired:
-        return
 
 
 def _name(argv: Sequence[str | bytes | Path]) -> str:

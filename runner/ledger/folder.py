@@ -13,8 +13,9 @@ from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from runner import live
 from runner.errors import ConfigError, InfraError
-from runner.ledger import owner
+from runner.lifetime import standing, this_process
 from runner.records.base import RunId
 from runner.records.report import RunReport
 
@@ -33,6 +34,12 @@ STORY = "report.md"
 RECEIPT = "receipt.json"
 OWNER = "owner"
 
+RESERVE = ".reserve"
+RESERVE_BYTES = 1024 * 1024
+"""Kept free for report and receipt: what fills the disk must not keep a run from being sealed."""
+STAGING, PARTIAL = ".new-", ".tmp-"
+"""How names begin that nobody needs once their process is gone."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _MAX_READ_BYTES = 256 * 1024 * 1024
 
@@ -49,7 +56,7 @@ class RunFolder:
     def create(
         state: Path, run: RunId, tell: Callable[[RunReport], str] | None = None
     ) -> RunFolder:
-        """A new folder that appears whole: with its `owner` inside or not at all.
+        """A new folder that appears whole: with its `owner` and reserve inside or not at all.
 
         Raises:
             ConfigError: the run exists, its name is not one, or the signing key is not private.
@@ -61,10 +68,11 @@ class RunFolder:
         signer = local_signer(state)
         with on_disk(path):
             private_directory(path.parent)
-            staging = Path(tempfile.mkdtemp(prefix=".new-", dir=path.parent))
+            staging = Path(tempfile.mkdtemp(prefix=f"{STAGING}{run}-", dir=path.parent))
         try:
-            RunFolder(staging).write(OWNER, owner.this_process().encode())
+            RunFolder(staging).write(OWNER, this_process().encode())
             with on_disk(path):
+                _reserve(staging / RESERVE)
                 _publish(staging, path)
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
@@ -127,17 +135,22 @@ class RunFolder:
         return content
 
     def owned(self) -> bool:
-        """Does the process that made it still run?"""
-        return owner.alive((self.read(OWNER) or b"").decode(errors="replace"))
+        """May the process that made it still run? Not when its lease is free, or its name a dead
+        one's: then who holds the lease is cleaning up."""
+        name = (self.read(OWNER) or b"").decode(errors="replace")
+        return standing(name) != "dead" and live.held(self.state / live.LIVE, self.run) is not False
 
     def seal(self, report: RunReport) -> Path:
         """Writes report.json, the signed receipt.json and report.md; returns the receipt.
 
         Sealing again replaces each file. The receipt comes before report.md: whatever happens
-        while the story is told, the evidence exists.
+        while the story is told, the evidence exists. What was reserved on the disk is used now.
         """
         from runner.ledger import receipt
         from runner.ledger.keys import local_signer
+
+        with on_disk(self.path):
+            (self.path / RESERVE).unlink(missing_ok=True)
 
         sealed = receipt.seal(report, self, self.signer or local_signer(self.state))
         if self.tell is not None:
@@ -145,10 +158,17 @@ class RunFolder:
         return sealed
 
     def condition(self) -> Literal["sealed", "running", "abandoned"]:
-        """Sealed = it has a report; else its process decides."""
-        if (self.path / REPORT).is_file():
+        """Sealed = it has a receipt; else its process decides."""
+        if (self.path / RECEIPT).is_file():
             return "sealed"
         return "running" if self.owned() else "abandoned"
+
+    def tidy(self) -> None:
+        """Remove what a process that was killed had half written; only when it is gone."""
+        for left in self.path.parent.glob(f"{STAGING}{self.run}-*"):
+            shutil.rmtree(left)
+        for partial in self.path.glob(f"{PARTIAL}*"):
+            partial.unlink(missing_ok=True)
 
 
 def folders(state: Path) -> tuple[RunFolder, ...]:
@@ -194,7 +214,7 @@ def private_directory(path: Path) -> None:
 
 def replace(target: Path, content: bytes) -> None:
     """Temporary file, fsync, rename, fsync of the directory; mode 0600."""
-    number, temporary = tempfile.mkstemp(prefix=".tmp-", dir=target.parent)
+    number, temporary = tempfile.mkstemp(prefix=PARTIAL, dir=target.parent)
     try:
         with os.fdopen(number, "wb") as file:
             file.write(content)
@@ -218,6 +238,14 @@ def on_disk(path: Path) -> Iterator[None]:
             f"cannot use {path}: {error.strerror}",
             f"free space or mend the permissions of {path.parent}, or choose another --state",
         ) from error
+
+
+def _reserve(path: Path) -> None:
+    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        os.posix_fallocate(number, 0, RESERVE_BYTES)
+    finally:
+        os.close(number)
 
 
 def _publish(staging: Path, path: Path) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from runner.errors import ConfigError
 from runner.ledger.folder import PATCH, RECEIPT, REPORT, RunFolder
 from runner.records.report import RunReport
+from runner.text import to_json
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -52,8 +53,7 @@ class Standing:
 
 def seal(report: RunReport, folder: RunFolder, signer: Signer) -> Path:
     """Writes report.json and the receipt over it; sealing again replaces both."""
-    told = json.dumps(report.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
-    content = told.encode(errors="replace")  # a model may say half a surrogate pair
+    content = to_json(report.model_dump(mode="json")).encode() + b"\n"
     folder.write(REPORT, content)
     statement = _statement(report, _sha256(content), _patch_sha256(report, folder))
     payload = json.dumps(statement, sort_keys=True, separators=(",", ":")).encode()

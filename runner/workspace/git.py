@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import math
 import os
+import resource
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from runner.errors import InfraError
 from runner.process import Completed, clean_env, kill_group, run, stream
+from runner.rlimit import limit
 
 DEADLINE_S = 600
 MAX_OUTPUT_BYTES = 256 * 1024 * 1024
+GIB = 1024**3
+LIMITS = MappingProxyType(
+    {
+        resource.RLIMIT_CPU: DEADLINE_S,
+        resource.RLIMIT_DATA: 4 * GIB,
+        resource.RLIMIT_FSIZE: 40 * GIB,
+        resource.RLIMIT_CORE: 0,
+    }
+)
+"""Of each git process. `DATA` and not `AS`: packs are mapped, and may be larger than memory."""
 
 FENCE = {
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -50,10 +63,16 @@ class Git:
 
     directory: Path
     env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    until: float = math.inf
+    """When, on the monotonic clock, all commands have to be through."""
 
     def within(self, **env: str | Path) -> Git:
         """The same directory with more environment, e.g. `GIT_INDEX_FILE`."""
-        return Git(self.directory, {**self.env, **{key: str(val) for key, val in env.items()}})
+        return replace(self, env={**self.env, **{key: str(val) for key, val in env.items()}})
+
+    def for_s(self, seconds: float) -> Git:
+        """The same for one phase: from now on, all its commands together take no longer."""
+        return replace(self, until=min(self.until, time.monotonic() + seconds))
 
     def ask(
         self,
@@ -67,8 +86,9 @@ class Git:
             ["git", *args],
             stdin=stdin,
             env=self._environment(),
-            timeout_s=timeout_s,
+            timeout_s=self._left_s(timeout_s),
             max_bytes=max_bytes,
+            limits=LIMITS,
         )
 
     def run(
@@ -92,7 +112,7 @@ class Git:
         """
         errors: list[bytes] = []
         wanted = True
-        deadline = time.monotonic() + DEADLINE_S
+        deadline = time.monotonic() + self._left_s(DEADLINE_S)
 
         def feed(chunk: bytes) -> None:
             nonlocal wanted
@@ -107,6 +127,7 @@ class Git:
             on_stderr=errors.append,
             stop=lambda: not wanted or time.monotonic() > deadline,
             ladder=((kill_group, 5.0),),
+            on_start=lambda pid: limit(pid, LIMITS),
         )
         if wanted and child.code:
             last = b"".join(errors) or f"ended with {child.code}".encode()
@@ -123,6 +144,9 @@ class Git:
             return all(map(each, whole))
 
         return self.chunks(*args, take=take)
+
+    def _left_s(self, seconds: float) -> float:
+        return max(0.0, min(seconds, self.until - time.monotonic()))
 
     def _environment(self) -> dict[str, str]:
         return fenced({"GIT_DIR": str(self.directory), **self.env})

@@ -18,10 +18,9 @@ from runner.records.sandbox import Overlay
 from runner.workspace import ignore
 from runner.workspace.draft import Draft, check_twins, draft, mode_of
 from runner.workspace.git import Git
-from runner.workspace.links import escapes
-from runner.workspace.names import identity
+from runner.workspace.law import check_links
 from runner.workspace.pack import PackWriter
-from runner.workspace.trees import LINK, TREE, Node, Trees, read_objects
+from runner.workspace.trees import TREE, Node, Trees, read_objects
 from runner.workspace.walk import Found, opened_file, refuse, walk
 
 MAX_FILE_BYTES = 100 * 1024 * 1024
@@ -63,7 +62,7 @@ class Ingest:
         )
         self._leave_out_ignored(result)
         check_twins(result)
-        self._check_links(result)
+        check_links(self.git, self.links, result)
         content = self._store(result)
         lines = _script(result, content, parent, self.start, message)
         output = self.git.run("fast-import", "--quiet", "--done", stdin=b"".join(lines)).decode()
@@ -99,37 +98,6 @@ class Ingest:
         ):
             return f.read(ignore.MAX_BYTES + 1)
 
-    def _check_links(self, result: Draft) -> None:
-        """Every new link, and every old one that a new, moved or removed one could have bent."""
-        fresh = {path for path, file in result.files.items() if mode_of(file) == LINK}
-        if not fresh and not result.cleared and not self.links.keys() & result.files.keys():
-            return
-        suspects = sorted(fresh | self.links.keys())
-        result.base.load(path.rpartition(b"/")[0] for path in suspects)
-        known = {
-            node.oid: self.links[path] for path in self.links if (node := result.base.get(path))
-        }
-
-        def target(file: Found | Node | None) -> bytes | None:
-            if isinstance(file, Found):
-                return file.target if file.kind == "link" else None
-            if file is None or file.mode != LINK:
-                return None
-            if file.oid not in known:
-                known[file.oid] = read_objects(self.git, {file.oid})[file.oid]
-            return known[file.oid]
-
-        for path in suspects:
-            new, old = target(result.get(path)), target(result.base.get(path))
-            if new is None:
-                continue
-            why = escapes(path, new, lambda path: target(result.get(path)))
-            excused = old == new and escapes(path, old, lambda path: target(result.base.get(path)))
-            if why and not excused:
-                raise refuse(path, why, RELINK)
-            if path in fresh and identity(path.rpartition(b"/")[2]) == ".gitmodules":
-                raise refuse(path, "a symbolic link that git reads as configuration", RELINK)
-
     def _store(self, result: Draft) -> dict[bytes, Oid]:
         """Object ids of `result.files`, all in the store.
 
@@ -164,9 +132,6 @@ def _check_sizes(written: Mapping[bytes, Found]) -> None:
             raise refuse(path, f"larger than {MAX_FILE_BYTES} bytes")
         if total > MAX_TOTAL_BYTES:
             raise refuse(path, f"more than {MAX_TOTAL_BYTES} bytes with the files before it")
-
-
-RELINK = "link to a relative path inside the repository"
 
 
 def _script(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from runner.errors import ConfigError, InfraError
@@ -58,6 +59,36 @@ def write_delta(git: Git, listing: Listing, layer: Path) -> None:
     _checked(git, "update-index", "-z", "--index-info", stdin=lines)
     _checked(git, "checkout-index", "--all", "--force", "--quiet")
     index.unlink(missing_ok=True)
+
+
+def write_part(
+    git: Git, tree: Oid, shows: Callable[[bytes], bool], layer: Path, index: Path
+) -> Oid:
+    """Check out the files of a tree that `shows` chooses; the tree they are. Not submodules.
+
+    Raises:
+        ConfigError: it chooses none.
+    """
+    chosen: list[bytes] = []
+
+    def each(record: bytes) -> bool:
+        head, path = record.split(b"\t", 1)
+        mode = head.split()[0]
+        if mode != GITLINK and path.split(b"/", 1)[0] not in COVERED and shows(path):
+            chosen.append(record + b"\0")
+        return True
+
+    git.records("ls-tree", "-r", "-z", "--full-tree", tree, each=each)
+    if not chosen:
+        raise ConfigError(
+            "setup.lockfiles match no file of the base", "mend the patterns, or leave them out"
+        )
+    indexing = git.within(GIT_INDEX_FILE=index)
+    indexing.run("update-index", "-z", "--index-info", stdin=b"".join(chosen))
+    part = Oid(indexing.run("write-tree").decode().strip())
+    index.unlink()
+    write_whole(git, part, Listing(), layer, index)
+    return part
 
 
 def hide(git: Git, listing: Listing) -> None:

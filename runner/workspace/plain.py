@@ -14,7 +14,10 @@ from pathlib import Path
 from runner.errors import ConfigError
 from runner.records.paths import encode_path
 
-FILES = ("HEAD", "config", "config.worktree", "commondir", "gitdir", "packed-refs", "shallow")
+FILES = (
+    *("HEAD", "config", "config.worktree", "commondir", "gitdir", "packed-refs", "shallow"),
+    "index",
+)
 MAX_CONFIG_BYTES = 1024 * 1024
 MAX_POINTER_BYTES = 4096
 MAX_INCLUDES = 20
@@ -47,10 +50,10 @@ def locate(path: Path) -> Place | None:
         return None
     for directory in {place.directory, place.common}:
         for name in FILES:
-            _regular(directory / name, None)
+            is_regular(directory / name, None)
         for name in ("config", "config.worktree"):
             _require_plain_config([directory / name])
-    whole = _regular(place.directory / "HEAD", None) and (place.common / "objects").is_dir()
+    whole = is_regular(place.directory / "HEAD", None) and (place.common / "objects").is_dir()
     return place if whole else None
 
 
@@ -70,7 +73,7 @@ def _require_plain_config(chain: list[Path]) -> None:
     config = chain[-1]
     if len(chain) > MAX_INCLUDES:
         raise ConfigError(f"{_shown(chain[0])} includes too much", "remove some [include] sections")
-    if not _regular(config, MAX_CONFIG_BYTES):
+    if not is_regular(config, MAX_CONFIG_BYTES):
         return
     including = False
     for row in config.read_text(errors="replace").splitlines():
@@ -84,7 +87,7 @@ def _require_plain_config(chain: list[Path]) -> None:
 def _common(directory: Path) -> Path:
     """A linked work tree's git directory says in `commondir` where the shared one is."""
     pointer = directory / "commondir"
-    if not _regular(pointer, MAX_POINTER_BYTES):
+    if not is_regular(pointer, MAX_POINTER_BYTES):
         return directory
     return (directory / pointer.read_text(errors="replace").strip()).resolve()
 
@@ -93,14 +96,14 @@ def _pointed(dot_git: Path) -> Path:
     """`.git` itself, or the directory a linked work tree's `.git` file names."""
     if dot_git.is_dir():
         return dot_git
-    if not _regular(dot_git, MAX_POINTER_BYTES):
+    if not is_regular(dot_git, MAX_POINTER_BYTES):
         return dot_git
     pointer = dot_git.read_text(errors="replace").removeprefix("gitdir:").strip()
     return dot_git.parent / pointer
 
 
-def _regular(file: Path, max_bytes: int | None) -> bool:
-    """Whether it is there."""
+def is_regular(file: Path, max_bytes: int | None) -> bool:
+    """Whether it is there. Raises ConfigError: it is something else, or larger."""
     try:
         found = file.stat()
     except OSError:

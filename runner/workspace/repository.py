@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -15,8 +16,9 @@ from runner.errors import ConfigError
 from runner.records.base import Oid
 from runner.records.paths import encode_path
 from runner.workspace.git import Git, plain, settings
+from runner.workspace.outside import require_inside, require_known_back
 from runner.workspace.plain import locate
-from runner.workspace.store import alternates, lay
+from runner.workspace.store import borrowing, lay
 
 HARMLESS = {"core.fsmonitor": "false", "core.hooksPath": "/dev/null", "protocol.allow": "never"}
 STAT_KEYS = ("core.filemode", "core.autocrlf", "core.eol")
@@ -50,11 +52,11 @@ class Repository:
         return Git(self.directory, settings(HARMLESS))
 
 
-def find(path: Path) -> Repository:
-    """The repository `path` is in.
+def find(path: Path, alternates: Sequence[Path] = ()) -> Repository:
+    """The repository `path` is in; it may borrow objects from directories in `alternates`.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: there is none, or something in it leads elsewhere.
     """
     if not path.exists():
         raise ConfigError(f"{path} does not exist", "name a git repository")
@@ -64,6 +66,10 @@ def find(path: Path) -> Repository:
             f"{path} is not a git repository", "run `git init` there, or name another directory"
         )
     options = _options(place.common / "config")
+    own = place.directory / "config.worktree"
+    worktree = (options | (_options(own) if own.is_file() else {})).get("core.worktree")
+    require_known_back(place, worktree)
+    require_inside(place, alternates)
     remotes = _remotes(options)
     name = "origin" if "origin" in remotes or len(remotes) != 1 else next(iter(remotes))
     url = remotes.get(name)
@@ -134,7 +140,7 @@ def require_clean(repository: Repository, commit: Oid, scratch: Path) -> None:
     """
     if repository.bare:
         return
-    files = {"objects/info/alternates": alternates(repository.objects)}
+    files = {"objects/info/alternates": borrowing(repository.objects)}
     git = lay(scratch, sha256=repository.sha256, files=files)
     for index in (repository.directory / "index", *repository.directory.glob("sharedindex.*")):
         if index.is_file():  # copy2: the time of the index decides which entries are re-read

@@ -56,6 +56,6 @@ def lay(directory: Path, *, sha256: bool, files: Mapping[str, bytes], bare: bool
     return Git(directory)
 
 
-def alternates(objects: Path) -> bytes:
+def borrowing(objects: Path) -> bytes:
     """Content of `objects/info/alternates` for one other object directory."""
     return encode_path(os.fsencode(objects)).encode() + b"\n"

@@ -5,13 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
 
+from runner import process
 from runner.errors import ConfigError, InfraError
-from runner.ledger import owner
-from runner.ledger.folder import OWNER, REPORT, RunFolder, find, folders
+from runner.ledger.folder import OWNER, RECEIPT, RESERVE, RunFolder, find, folders
+from runner.lifetime import this_process
+from runner.live import LIVE, take
 from runner.ports import Folder
 from runner.records.base import RunId
 
@@ -24,8 +27,8 @@ def test_it_is_private_and_owned_by_this_process(tmp_path: Path) -> None:
     made: Folder = create(tmp_path)
     assert stat.S_IMODE(made.path.stat().st_mode) == 0o700
     assert stat.S_IMODE(made.path.parent.stat().st_mode) == 0o700
-    assert (made.path / OWNER).read_text() == owner.this_process()
-    assert (made.path / OWNER).read_text().startswith(f"{os.getpid()}:")
+    assert (made.path / OWNER).read_text() == this_process()
+    assert f"/{os.getpid()}:" in this_process()
 
 
 def test_a_run_is_made_once(tmp_path: Path) -> None:
@@ -52,7 +55,7 @@ def test_write_replaces_whole_and_keeps_private(tmp_path: Path) -> None:
     path = made.write("patch", b"new")
     assert path.read_bytes() == made.read("patch") == b"new"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert {entry.name for entry in made.path.iterdir()} == {"owner", "patch"}
+    assert {entry.name for entry in made.path.iterdir()} == {OWNER, "patch", RESERVE}
 
 
 def test_a_planted_link_is_replaced_not_followed(tmp_path: Path) -> None:
@@ -81,7 +84,7 @@ def test_a_full_disk_says_so_and_keeps_the_old_file(
         made.write("patch", b"new")
     assert "free space" in caught.value.remedy
     assert made.read("patch") == b"old"
-    assert {entry.name for entry in made.path.iterdir()} == {"owner", "patch"}
+    assert {entry.name for entry in made.path.iterdir()} == {OWNER, "patch", RESERVE}
 
 
 def test_an_unusable_state_directory_is_two_lines(tmp_path: Path) -> None:
@@ -126,25 +129,69 @@ def test_strange_entries_are_not_runs(tmp_path: Path) -> None:
     assert [f.run for f in folders(tmp_path)] == ["1"]
 
 
-def test_condition_follows_report_and_process(tmp_path: Path) -> None:
+def test_condition_follows_receipt_and_process(tmp_path: Path) -> None:
     made = create(tmp_path)
     assert made.condition() == "running"
-    made.write(OWNER, f"{os.getpid()}:1".encode())
+    made.write(OWNER, this_process().rpartition(":")[0].encode() + b":1")
     assert made.condition() == "abandoned"
-    made.write(REPORT, b"{}")
+    made.write(RECEIPT, b"{}")
     assert made.condition() == "sealed"
 
 
-@pytest.mark.parametrize("text", ["", ":", "x:1", "1", "-1:5", "²:1", "99999999999:1"])
-def test_a_broken_owner_is_a_dead_one(text: str) -> None:
-    assert not owner.alive(text)
+def test_a_lease_says_more_than_a_name(tmp_path: Path) -> None:
+    """Of a process in another pid namespace, say, whose name means nothing here."""
+    made = create(tmp_path)
+    made.write(OWNER, b"another-boot/1/99:1")
+    lease = take(tmp_path / LIVE, made.run)
+    assert made.condition() == "running"
+    lease.release()
+    assert made.condition() == "abandoned"
 
 
-def test_a_zombie_is_dead(tmp_path: Path) -> None:
-    child = os.fork()
-    if child == 0:
-        os._exit(0)
-    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
-    fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
-    assert not owner.alive(f"{child}:{fields[19]}")
-    os.waitpid(child, 0)
+def test_what_a_killed_process_had_half_written_goes(tmp_path: Path) -> None:
+    made = create(tmp_path)
+    made.write("patch", b"x")
+    (made.path / ".tmp-abc").write_bytes(b"half")
+    (made.path.parent / f".new-{made.run}-abc").mkdir()
+    made.tidy()
+    assert {entry.name for entry in made.path.iterdir()} == {OWNER, "patch", RESERVE}
+    assert [entry.name for entry in made.path.parent.iterdir()] == [made.run]
+
+
+FULL = """
+import os, sys
+from pathlib import Path
+from runner.errors import InfraError
+from runner.ledger.folder import RunFolder
+from runner.records.report import RunReport
+state = Path(sys.argv[1]); state.chmod(0o700)
+made = RunFolder.create(state, "run")
+with (state / "filler").open("wb", buffering=0) as filler:
+    try:
+        while filler.write(bytes(4096)):
+            pass
+    except OSError:
+        pass
+assert not os.statvfs(state).f_bavail
+try:
+    made.write("patch", bytes(4096))
+except InfraError as error:
+    print(error.problem)
+made.seal(RunReport.model_validate_json(sys.argv[2]))
+print(made.condition())
+"""
+
+
+def test_a_disk_full_to_the_last_block_still_takes_a_receipt(tmp_path: Path) -> None:
+    told = '"2026-11-20T10:22:33Z"'
+    report = '{"run": "run", "conclusion": "infra-error", "exit_code": 3,'
+    report += f' "started_at": {told}, "finished_at": {told}}}'
+    script = 'mount -t tmpfs -o size=2m none "$1" || exit 99; exec "$2" -c "$3" "$1" "$4"'
+    words = ["unshare", "-rm", "/bin/sh", "-c", script, "sh", str(tmp_path), sys.executable]
+    if process.run(["unshare", "-rm", "true"]).code:
+        pytest.skip("no user namespaces here")
+    done = process.run([*words, FULL, report])
+    assert done.code == 0, done
+    problem, condition = done.text().splitlines()
+    assert "No space left on device" in problem
+    assert condition == "sealed"

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from runner.errors import InfraError
+from runner.live import take
 from runner.process import clean_env, kill_group, run, stream
+from runner.remove import remove_tree
+from runner.sweep import sweep
 from runner.workspace import snapshot
 from runner.workspace.layer import give
-from runner.live import take
-from runner.remove import remove_tree
 from runner.workspace.source import GitSource, open_source
 from tests.overlays import BubblewrapOverlay, Checkout, make_checkout
 
@@ -75,8 +76,9 @@ def test_a_killed_process_leaves_nothing_for_long(checkout: Checkout, tmp_path: 
         stop=lambda: bool(said),
         ladder=((kill_group, 5.0),),
     )
+    sweep(state)
     source = open_source(checkout.path, None, state)
-    assert live(state) == [source._lease.path]
+    assert live(state) == [source._scratch]
     assert str(lower(source)) == b"".join(said).decode().strip()
     source.close()
 

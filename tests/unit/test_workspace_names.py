@@ -6,7 +6,7 @@ import pytest
 
 from runner.workspace.links import escapes
 from runner.workspace.names import identity, is_dot_git
-from runner.workspace.store import alternates
+from runner.workspace.store import borrowing
 from runner.workspace.trees import ancestry
 
 
@@ -111,5 +111,5 @@ def test_ancestry() -> None:
 def test_alternates_are_quoted_when_they_must_be() -> None:
     from pathlib import Path
 
-    assert alternates(Path("/a/b c")) == b"/a/b c\n"
-    assert alternates(Path('/a\n"')) == b'"/a\\n\\""\n'
+    assert borrowing(Path("/a/b c")) == b"/a/b c\n"
+    assert borrowing(Path('/a\n"')) == b'"/a\\n\\""\n'

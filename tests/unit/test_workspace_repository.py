@@ -151,7 +151,7 @@ def test_every_kind_of_repository_works(kind: str, checkout: Checkout, tmp_path:
         path = outer.path / "inner"
     else:
         checkout.git("clone", "-q", f"--{kind}", str(checkout.path), str(path))
-    source = open_source(path, None, tmp_path / "state")
+    source = open_source(path, None, tmp_path / "state", alternates=[checkout.path])
     with source.workspace(OVERLAYS, "agent") as overlay:
         assert OVERLAYS.execute(overlay, ["git", "status", "--porcelain"]) == ""
         OVERLAYS.play(overlay, [["write", "a", "mine\n"]])
