@@ -9,90 +9,48 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
 from time import monotonic
 from types import TracebackType
 from typing import Literal, Self, cast
 
+from runner.records.canary import spotted
+from runner.records.script import Cut, Heard, Object, Patch, Say, Shell, Stall, Status, Step, Tokens
+
+__all__ = [
+    "KEY",
+    "Cut",
+    "Heard",
+    "Object",
+    "Patch",
+    "Say",
+    "ScriptedModel",
+    "Shell",
+    "Stall",
+    "Status",
+    "Step",
+    "Tokens",
+    "verdict",
+]
+
 KEY = "demo-key-accepted-by-nobody-else"
-Object = dict[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class Shell:
-    """The model runs a command."""
-
-    command: str
-
-
-@dataclass(frozen=True, slots=True)
-class Patch:
-    """The model edits files, in codex's patch format."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Say:
-    """The model says its last word and ends the turn."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """Upstream answers with an HTTP error."""
-
-    code: int
-    message: str = "scripted"
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """Upstream closes the stream in the middle."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stall:
-    """Upstream accepts the request and stays silent: before its headers, or in its stream."""
-
-    where: Literal["headers", "stream"] = "stream"
-
-
-Step = Shell | Patch | Say | Status | Cut | Stall
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """Usage that upstream reports for one response."""
-
-    input: int = 100
-    cached: int = 40
-    output: int = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """One request as it arrived."""
-
-    path: str
-    headers: dict[str, str]
-    """Lower-case names."""
-    body: Object
+USUAL = Tokens()
 
 
 def verdict(prompt: str, decision: Literal["approve", "reject"] = "approve", why: str = "") -> str:
-    """A reviewer's answer about the tree a prompt names."""
-    finding = {"path": "", "line": 0, "severity": "high", "why": why}
+    """A reviewer's answer about the portion a prompt shows; it finds what is planted there."""
+    spot = spotted(prompt)
+    finding = {"path": None, "line": None, "severity": "high", "rationale": why, "confidence": 90}
     return json.dumps(
         {
             "nonce": _named("nonce", prompt),
             "tree": _named("tree", prompt),
-            "verdict": decision,
+            "portion": _named("portion", prompt),
+            "planted": spot and {"path": spot.path, "line": spot.line},
             "findings": [finding] if why else [],
             "summary": why or "The change does what the task asks and nothing else.",
+            "verdict": decision,
         }
     )
 
@@ -111,7 +69,7 @@ class ScriptedModel:
         *,
         review: Callable[[str], str] = verdict,
         key: str = KEY,
-        tokens: Tokens = Tokens(),
+        tokens: Tokens = USUAL,
         delay_s: float = 0,
     ) -> None:
         self.steps, self.review, self.key = tuple(steps), review, key
@@ -148,11 +106,10 @@ class ScriptedModel:
     def step(self, body: Object) -> Step:
         """What to answer."""
         entries = [cast(Object, e) for e in _list(body.get("input")) if isinstance(e, dict)]
-        text = body.get("text")
-        if isinstance(text, dict) and text.get("format"):
+        heard = Heard("", {}, body)
+        if heard.reviews:
             return Say(self.review(_last_words(entries)))
-        outputs = sum(str(entry.get("type")).endswith("_call_output") for entry in entries)
-        return self.steps[min(outputs, len(self.steps) - 1)]
+        return self.steps[min(len(heard.outputs()), len(self.steps) - 1)]
 
 
 class _Server(ThreadingHTTPServer):
@@ -286,5 +243,5 @@ def _list(value: object) -> list[object]:
 
 
 def _named(name: str, prompt: str) -> str:
-    found = re.search(rf"^{name}: ([0-9a-f]+)$", prompt, re.MULTILINE)
+    found = re.search(rf"^{name}: ([0-9a-f/]+)$", prompt, re.MULTILINE)
     return found[1] if found else ""

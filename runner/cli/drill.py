@@ -1,0 +1,116 @@
+"""`codex-runner drill`: planted attacks against one's own settings and repository."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from runner.cli.options import json_option
+
+if TYPE_CHECKING:
+    from runner.records.drill import DrillReport
+    from runner.records.task import Task
+
+KEEP = "Keep the drill's directory: runs, remote, published branches."
+
+
+@click.command(epilog="Exit codes: 0 all stopped, 1 something got through, 3 not all was tried.")
+@click.option(
+    "--repository",
+    "-C",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    show_default="here",
+    help="The repository; only read.",
+)
+@click.option("--task", type=click.Path(path_type=Path), help="Its paths, test, limits and models.")
+@click.option("--base", help="Revision to start from.  [default: the task's, else HEAD]")
+@click.option("--scenario", "names", multiple=True, help="A family or an attack; again for more.")
+@click.option("--engine", type=click.Choice(["auto", "bubblewrap", "docker"]), help="The sandbox.")
+@click.option("--sarif", type=click.Path(path_type=Path), help="Write what got through as SARIF.")
+@click.option("--list", "listing", is_flag=True, help="List the attacks and stop.")
+@click.option("--keep", is_flag=True, help=KEEP)
+@json_option
+def command(
+    repository: Path,
+    task: Path | None,
+    base: str | None,
+    names: tuple[str, ...],
+    engine: str | None,
+    sarif: Path | None,
+    listing: bool,
+    keep: bool,
+    as_json: bool,
+) -> None:
+    """Let a scripted agent attack: exfiltration, secrets, bent tests, oversize, protected paths,
+    forged reviews and evidence, budgets, resources, read-only places.
+
+    Everything is real but the model: your settings, policy, engine and gates. Your repository is
+    only read, and what gets through is pushed to a bare repository of the drill's own.
+    """
+    from runner.drill.catalogue import choose
+
+    chosen = choose(names)
+    if listing:
+        for attack in (attack for scenario in chosen for attack in scenario.attacks):
+            click.echo(f"{attack.name:26} {attack.about}")
+        return
+    from runner.cli.drill_ground import Drilled
+    from runner.cli.drilling import perform
+    from runner.interrupt import Interrupts
+    from runner.report.scorecard import ticking
+
+    with Interrupts(), _home(keep) as home, ticking(sys.stderr, quiet=as_json) as tick:
+        report = perform(Drilled(repository, _task(task), base, engine, home), chosen, tick)
+    _tell(report, sarif, as_json=as_json)
+    sys.exit(report.exit_code)
+
+
+def _task(path: Path | None) -> Task:
+    from runner.policy.task_file import prompt_task, read_task
+
+    return prompt_task("Fire drill\n\nA scripted agent.") if path is None else read_task(path)
+
+
+@contextmanager
+def _home(keep: bool) -> Iterator[Path]:
+    """A directory of the drill's own, gone at its end whatever happens."""
+    from tempfile import mkdtemp
+
+    from runner.remove import remove_tree
+
+    home = Path(mkdtemp(prefix="codex-runner-drill-")).resolve()
+    try:
+        yield home
+    finally:
+        if keep:
+            click.echo(f"kept: {home}", err=True)
+        else:
+            remove_tree(home)
+
+
+def _tell(report: DrillReport, sarif: Path | None, *, as_json: bool) -> None:
+    if sarif is not None:
+        from runner.report.sarif import sarif as text_of
+
+        _write(sarif, text_of(report))
+    if as_json:
+        click.echo(report.model_dump_json(indent=2))
+        return
+    from runner.report.scorecard import print_scorecard
+
+    print_scorecard(report, sys.stdout)
+
+
+def _write(path: Path, text: str) -> None:
+    from runner.errors import ConfigError
+
+    try:
+        path.write_text(text)
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}", "name another file") from error

@@ -1,0 +1,50 @@
+"""Which layer of the policy decided, down to its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runner.policy.origins import Origins
+from runner.policy.settings import load_settings
+from runner.records.plan import Plan
+from runner.records.task import Limits
+from tests.fake_world import make_plan
+
+POLICY = b'test = "make check"\nprotected = ["vault/"]\n\n[limits]\nfiles = 10\nlines = 100\n'
+FILE = "[limits]\nlines = 900\nrequests = 40\n"
+
+
+def origins(tmp_path: Path, policy: bytes | None = POLICY, **plan: object) -> Origins:
+    user = tmp_path / "config.toml"
+    user.write_text('inner_sandbox = "required"\n' + FILE)
+    settings = load_settings({"CODEX_RUNNER_ENGINE": "bubblewrap"}, {}, user)
+    made: Plan = make_plan().model_copy(
+        update={"limits": Limits(lines=100, files=10, requests=40, bytes=500), **plan}
+    )
+    return Origins(settings, made, lambda name: policy if name == ".codex-runner.toml" else None)
+
+
+def test_limits(tmp_path: Path) -> None:
+    found = origins(tmp_path)
+    assert found.of("limits.lines") == ".codex-runner.toml, line 6"
+    assert found.of("limits.files") == ".codex-runner.toml, line 5"
+    assert found.of("limits.requests").endswith("config.toml, line 2")
+    assert found.of("limits.wall_s") == "built-in"
+    task = make_plan().task.source
+    assert found.of("limits.bytes") == f"{task}, limits.bytes"
+
+
+def test_settings(tmp_path: Path) -> None:
+    found = origins(tmp_path)
+    assert found.of("inner_sandbox").endswith("config.toml, line 1")
+    assert found.of("engine") == "CODEX_RUNNER_ENGINE"
+    assert found.of("model") == "built-in"
+
+
+def test_places(tmp_path: Path) -> None:
+    found = origins(tmp_path, paths=("src/**",))
+    assert found.of("protected vault/") == ".codex-runner.toml, line 2"
+    assert found.of("protected **/.git*/") == "built-in"
+    assert found.of("paths") == f"{make_plan().task.source}, paths"
+    assert found.of("test") == ".codex-runner.toml, line 1"
+    assert origins(tmp_path, None).of("test") == f"{make_plan().task.source}, test"
