@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from runner.case import Case as Case  # noqa: PLC0414 - it is a part of this page
+from runner.case import TestRun as TestRun  # noqa: PLC0414 - it is a part of this page
+from runner.case import Trial as Trial  # noqa: PLC0414 - it is a part of this page
 from runner.records.agent import AgentEvent, AgentResult
 from runner.records.base import Oid, RunId
 from runner.records.gate import GateReport
 from runner.records.patch import Patch
-from runner.records.plan import Plan
 from runner.records.report import Publication, RunReport
 from runner.records.sandbox import Check, EngineName, Exit, Overlay, SandboxSpec, StopReason, Walls
+from runner.records.setup import Layer, Wanted
 from runner.records.usage import Budget, Usage
 
 
@@ -32,7 +35,6 @@ class Engine(Protocol):
 
     @property
     def name(self) -> EngineName: ...
-
     @property
     def uid(self) -> int:
         """Host uid that owns what the sandbox writes; lower directories must belong to it."""
@@ -84,14 +86,20 @@ class Source(Protocol):
 
     @property
     def base(self) -> Base: ...
-
     def workspace(
-        self, engine: Engine, name: str, tree: Oid | None = None
+        self, engine: Engine, name: str, tree: Oid | None = None, over: tuple[Path, ...] = ()
     ) -> AbstractContextManager[Overlay]:
         """A fresh overlay over the base, or over `tree` (a measured one), removed on leaving.
+        `over` are paths of `layer`s: above the base, below what `tree` changes of it.
 
         `.git` (a minimal read-only repository with the base commit) and empty `.codex` and
         `.agents` are in `covers`. `name` is unique within the run, e.g. `agent`, `tests`.
+        """
+
+    def layer(self, engine: Engine, wanted: Wanted) -> Layer:
+        """What `wanted.make` leaves in a workspace of its own (without `.git`), kept for later.
+
+        Raises RefusedError: an entry that must not exist, or a credential, named by its path.
         """
 
     def ingest(self, overlay: Overlay, message: str) -> Patch:
@@ -102,6 +110,21 @@ class Source(Protocol):
                 symlink, setuid, unreadable, too many, too deep), named by its path.
         """
 
+    def apply(self, patch: bytes) -> Oid:
+        """The tree that a patch file makes of the base; nothing is written outside the store.
+
+        Raises:
+            ConfigError: it does not apply, or leads out of the repository.
+        """
+
+    def adopt(self, tree: Oid, commit: Oid | None = None, message: str = "") -> Patch:
+        """A tree that no sandbox left, under the law of `ingest`; it is in `commit`, or in a new
+        one with this message.
+
+        Raises:
+            RefusedError: as `ingest`.
+        """
+
     def diff(self, patch: Patch) -> bytes:
         """`git diff --binary --full-index` from base to tree, applicable with `git apply`."""
 
@@ -110,6 +133,12 @@ class Source(Protocol):
 
     def base_blob(self, path: str) -> bytes | None:
         """Content of a file at the base commit; None = absent or not a regular file."""
+
+    def touched(self, overlay: Overlay) -> tuple[str, ...]:
+        """Tracked files that a DEAD sandbox wrote, removed or moved, be it the same again.
+
+        Raises RefusedError: an entry that must not exist, so that it cannot be told.
+        """
 
     def at_base(self, path: str) -> bool:
         """Whether the base commit has anything at `path`, a directory included."""
@@ -141,7 +170,6 @@ class Lease(Protocol):
         """Holds `model.sock`; to be seen read-only at `/run/broker`."""
 
     def usage(self) -> Usage: ...
-
     def message(self) -> str:
         """Text of the last assistant message upstream completed; capped at 64 KiB."""
 
@@ -193,40 +221,7 @@ class Coder(Protocol):
 
     @property
     def version(self) -> str: ...
-
     def work(self, session: Session) -> AgentResult: ...
-
-
-@dataclass(frozen=True, slots=True)
-class TestRun:
-    """The test command's end in a sandbox of its own."""
-
-    __test__ = False  # the name is not a test class's
-    exit: Exit
-    tail: str
-    """The last 4 KiB of its output, control characters escaped."""
-    tree_changed: tuple[str, ...] = ()
-    """Tracked files the command changed while it ran; they are not in the patch."""
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """What a gate may look at: the plan, one tree, and two things it may ask for."""
-
-    plan: Plan
-    patch: Patch
-    blob: Callable[[Oid], bytes]
-    at_base: Callable[[str], bool]
-    """Whether the base has anything at a path (in the text form), a directory included."""
-    diff: Callable[[], bytes]
-    texts: Mapping[str, str]
-    """Everything else that would leave the machine: branch, commit message, title, body."""
-    held: tuple[bytes, ...]
-    """Credentials of the runner itself, searched for literally."""
-    test: Callable[[str], TestRun]
-    """Runs a shell command on a fresh checkout of the tree; no network, no model."""
-    review: Callable[[str, Mapping[str, object]], AgentResult]
-    """Puts a prompt and a schema to the reviewer model."""
 
 
 class Gate(Protocol):
@@ -284,7 +279,6 @@ class Folder(Protocol):
 
     @property
     def path(self) -> Path: ...
-
     def write(self, name: str, content: bytes) -> Path:
         """Atomically; an existing file is replaced."""
 

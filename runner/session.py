@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from runner.errors import BudgetError, InfraError, RunnerError
 from runner.ports import Session
 from runner.records.agent import AgentResult
 from runner.records.plan import Plan
+from runner.records.report import Attempt
 from runner.records.sandbox import Overlay, Walls
 from runner.records.task import Limits, how_to_raise
-from runner.records.usage import Budget
+from runner.records.usage import Budget, Usage
 from runner.told import stopped
 from runner.world import World
 
@@ -19,22 +21,74 @@ BROKER_GRACE_S = 10
 """The sandbox's own clock ends a session; the broker's is there for when that fails."""
 
 
-def work(world: World, overlay: Overlay) -> AgentResult:
-    """The author: writes in `overlay`."""
+@dataclass(frozen=True, slots=True)
+class _Sitting:
+    """What one session differs in from the others."""
+
+    role: Literal["agent", "review"]
+    model: str
+    prompt: str
+    prefix: str
+    """Of its files in the run's folder."""
+    wall_s: int
+    spent: tuple[Usage, ...] = ()
+    """By earlier sessions out of the same budget."""
+    workspace: Overlay | None = None
+    schema: Mapping[str, object] | None = None
+
+
+def work(world: World, overlay: Overlay, prompt: str, earlier: Sequence[Attempt]) -> AgentResult:
+    """The author: writes in `overlay`. All its attempts share one budget and one clock."""
     plan = world.plan
-    return _hold(world, "agent", plan.model, world.prompt(plan), overlay, None)
+    sessions = tuple(attempt.agent for attempt in earlier)
+    return _hold(
+        world,
+        _Sitting(
+            role="agent",
+            model=plan.model,
+            prompt=prompt,
+            prefix=f"{len(earlier) + 1}-" if earlier else "",
+            wall_s=left_s(plan.limits, sessions),
+            spent=tuple(session.usage for session in sessions),
+            workspace=overlay,
+        ),
+    )
 
 
-def review(world: World, prompt: str, schema: Mapping[str, object]) -> AgentResult:
-    """The reviewer: another model, an empty directory, a schema for its answer.
+def left_s(limits: Limits, sessions: Sequence[AgentResult]) -> int:
+    """Of the author's wall clock, after these."""
+    return limits.wall_s - sum(session.exit.duration_ms for session in sessions) // 1000
+
+
+def review(
+    world: World,
+    prompt: str,
+    schema: Mapping[str, object],
+    model: str,
+    earlier: Sequence[AgentResult],
+    before: int,
+) -> AgentResult:
+    """A reviewer: another model, an empty directory, a schema for its answer.
+
+    All of a run's share one budget; those of one gate, `earlier` from `before` on, one clock.
 
     Raises:
         InfraError: the model could not be used.
     """
-    model = world.plan.reviewer_model
-    result = _hold(world, "review", model, prompt, None, schema)
+    plan = world.plan
+    used_s = sum(each.exit.duration_ms for each in earlier[before:]) // 1000
+    sitting = _Sitting(
+        role="review",
+        model=model,
+        prompt=prompt,
+        prefix=f"review-{len(earlier) + 1}-" if earlier else "review-",
+        wall_s=max(1, plan.limits.review_s - used_s),
+        spent=tuple(each.usage for each in earlier),
+        schema=schema,
+    )
+    result = _hold(world, sitting)
     if result.fault is not None:
-        raise _unusable(model, result.fault, world.plan.upstream)
+        raise _unusable(model, result.fault, plan.upstream)
     return result
 
 
@@ -45,6 +99,8 @@ def failure(plan: Plan, agent: AgentResult) -> RunnerError:
         return _ran_out(exhausted, agent.usage.requests)
     if stop is not None:
         return stopped(stop, "the agent")
+    if agent.exit.out_of_memory:
+        return BudgetError("the agent ran out of memory", how_to_raise("memory_mib"))
     if agent.fault is not None:
         return _unusable(plan.model, agent.fault, plan.upstream)
     return InfraError(
@@ -55,38 +111,34 @@ def failure(plan: Plan, agent: AgentResult) -> RunnerError:
 def _ran_out(line: str, requests: int) -> BudgetError:
     """`line` as the broker says it: `output_tokens 500000`."""
     limit = line.partition(" ")[0]
-    if not requests and limit.endswith("_tokens"):
+    if limit == "refused":
+        problem = f"the agent was stopped: the broker refused {line.partition(' ')[2]} requests"
+        return BudgetError(problem, "read broker.jsonl in the run's folder")
+    if not requests and limit in {"input_tokens", "output_tokens"}:
         problem = f"the agent cannot even start: {line} is less than one request needs"
     else:
         problem = f"the agent was stopped: {line} ran out"
+    if limit.endswith(("day_usd", "run_usd", "day_tokens")):
+        return BudgetError(problem, f"raise {limit} under [budget] in config.toml, or wait a day")
     return BudgetError(problem, how_to_raise(limit))
 
 
-def _hold(
-    world: World,
-    role: Literal["agent", "review"],
-    model: str,
-    prompt: str,
-    overlay: Overlay | None,
-    schema: Mapping[str, object] | None,
-) -> AgentResult:
+def _hold(world: World, sitting: _Sitting) -> AgentResult:
     limits = world.plan.limits
-    wall_s = limits.wall_s if role == "agent" else limits.review_s
-    prefix = "" if role == "agent" else "review-"
-    log = world.folder.path / f"{prefix}broker.jsonl"
-    with world.lender.lend(model, _budget(limits, wall_s), log) as lease:
+    log = world.folder.path / f"{sitting.prefix}broker.jsonl"
+    with world.lender.lend(sitting.model, _budget(limits, sitting), log) as lease:
         result = world.coder.work(
             Session(
                 run=world.plan.run,
-                role=role,
-                model=model,
-                prompt=prompt,
+                role=sitting.role,
+                model=sitting.model,
+                prompt=sitting.prompt,
                 lease=lease,
-                walls=walls(limits, wall_s),
+                walls=walls(limits, sitting.wall_s),
                 idle_s=limits.idle_s,
-                events=world.folder.path / f"{prefix}events.jsonl",
-                workspace=overlay,
-                schema=schema,
+                events=world.folder.path / f"{sitting.prefix}events.jsonl",
+                workspace=sitting.workspace,
+                schema=sitting.schema,
                 halted=world.halted,
                 on_event=world.progress.event,
                 on_usage=world.progress.usage,
@@ -104,12 +156,15 @@ def _unusable(model: str, fault: str, upstream: str) -> InfraError:
     )
 
 
-def _budget(limits: Limits, wall_s: int) -> Budget:
+def _budget(limits: Limits, sitting: _Sitting) -> Budget:
+    """What is left: at least one of each, which the broker then finds to be too little."""
     return Budget(
-        requests=limits.requests,
-        input_tokens=limits.input_tokens,
-        output_tokens=limits.output_tokens,
-        wall_s=wall_s + BROKER_GRACE_S,
+        requests=max(1, limits.requests - sum(each.requests for each in sitting.spent)),
+        input_tokens=max(1, limits.input_tokens - sum(each.input_tokens for each in sitting.spent)),
+        output_tokens=max(
+            1, limits.output_tokens - sum(each.output_tokens for each in sitting.spent)
+        ),
+        wall_s=sitting.wall_s + BROKER_GRACE_S,
     )
 
 

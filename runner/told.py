@@ -23,10 +23,11 @@ from runner.records.base import RunId
 from runner.records.gate import GateReport
 from runner.records.patch import Patch
 from runner.records.plan import Plan
-from runner.records.report import Problem, Publication, RunReport
+from runner.records.report import Attempt, Problem, Publication, RunReport
 from runner.records.sandbox import StopReason
+from runner.records.setup import SetupResult
 from runner.records.task import how_to_raise
-from runner.records.usage import Usage
+from runner.records.usage import Usage, total
 
 INTERRUPTED = InterruptedRunError("interrupted", "run the command again; the run's folder is kept")
 
@@ -59,15 +60,38 @@ class Told:
     def __init__(self, run: RunId, folder: Folder, progress: Progress) -> None:
         self.run, self.folder, self.progress = run, folder, progress
         self.plan: Plan | None = None
+        self.setup: SetupResult | None = None
+        self.attempts: tuple[Attempt, ...] = ()
+        """Those that were refused and mended, or tried to be; the last one is told beside them."""
         self.agent: AgentResult | None = None
         self.patch: Patch | None = None
         self.gates: tuple[GateReport, ...] = ()
-        self.review_usage: Usage | None = None
+        self.reviews: tuple[AgentResult, ...] = ()
+        """All sessions of reviewers so far, in their order."""
         self.publication: Publication | None = None
         self.report: RunReport | None = None
         self._started_at = datetime.now(UTC)
         self._phases_ms: dict[str, int] = {}
         self._phase = ("prepare", monotonic())
+
+    @property
+    def sessions(self) -> tuple[AgentResult, ...]:
+        """All of the author's so far."""
+        last = () if self.agent is None else (self.agent,)
+        return (*(attempt.agent for attempt in self.attempts), *last)
+
+    @property
+    def review_usage(self) -> Usage | None:
+        """Of all reviewers together; None = none was asked."""
+        return total([review.usage for review in self.reviews])
+
+    def next_attempt(self, refusal: str) -> None:
+        """Puts what is known of this attempt aside."""
+        assert self.agent is not None
+        tree = None if self.patch is None else self.patch.tree
+        ended = Attempt(agent=self.agent, tree=tree, gates=self.gates, refusal=refusal)
+        self.attempts = (*self.attempts, ended)
+        self.agent, self.gates = None, ()
 
     def phase(self, name: str) -> None:
         """Begins the next phase, and times the one before."""
@@ -103,6 +127,8 @@ class Told:
             started_at=self._started_at,
             finished_at=datetime.now(UTC),
             plan=self.plan,
+            setup=self.setup,
+            attempts=self.attempts,
             agent=self.agent,
             patch=self.patch,
             gates=self.gates,

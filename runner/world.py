@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
+from runner.case import Trial
 from runner.ports import Case, Coder, Engine, Folder, Forge, Lender, Progress, Source, TestRun
 from runner.records.agent import AgentResult
 from runner.records.gate import GateReport
 from runner.records.patch import Patch
 from runner.records.plan import Plan
 from runner.records.sandbox import Overlay, StopReason
+from runner.records.setup import SetupResult
+from runner.records.static import Analysed, Analysis
 from runner.records.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Installer:
+    """What a run with a setup needs besides."""
+
+    install: Callable[[Overlay], SetupResult]
+    """Runs the commands over a workspace; their way out is closed again when it returns."""
+    shows: Callable[[bytes], bool] | None
+    """Which files of the base they see; None = all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +43,8 @@ class World:
     progress: Progress
     halted: Callable[[], StopReason | None]
     prompt: Callable[[Plan], str]
+    repair_prompt: Callable[[Plan, tuple[GateReport, ...]], str]
+    """What the author is told after a refusal."""
     commit_message: Callable[[Plan], str]
     request_text: Callable[
         [Plan, Patch, AgentResult, tuple[GateReport, ...], Usage | None], tuple[str, str]
@@ -36,6 +52,12 @@ class World:
     """Title and body, sanitised; the last is what the reviewer used."""
     outbound: Callable[[Mapping[str, str]], None]
     """The last look at all text before it leaves; raises RefusedError when it holds a secret."""
-    test: Callable[[Overlay, str], TestRun]
+    test: Callable[[Overlay, Trial], TestRun]
     """Runs a shell command over a workspace in a sandbox without network or model."""
+    analyse: Callable[[Overlay | None, Analysis], Analysed]
+    """Runs an analyser, over a workspace of the base or without one, as `test` does."""
     judge: Callable[[Case, Callable[[GateReport], None]], tuple[GateReport, ...]]
+    without: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Gates a person leaves out, and how he said so: `review` -> `--no-review`."""
+    setup: Installer | None = None
+    """None = the plan has none."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from runner.errors import RunnerError
-from runner.ports import Base, Case, Engine, Request, Session, TestRun
+from runner.ports import Base, Case, Engine, Request, Session, TestRun, Trial
 from runner.records.agent import AgentEvent, AgentResult
 from runner.records.base import Oid, RunId, Sha256
 from runner.records.gate import GateReport, Verdict
@@ -17,6 +17,8 @@ from runner.records.patch import Patch
 from runner.records.plan import Plan
 from runner.records.report import Publication, RunReport
 from runner.records.sandbox import Check, Exit, Overlay, SandboxSpec, StopReason
+from runner.records.setup import Layer, Wanted
+from runner.records.static import Analysed
 from runner.records.task import Limits, Task
 from runner.records.usage import Budget, Usage
 from runner.world import World
@@ -58,7 +60,8 @@ def ended(stopped: StopReason | None = None, code: int | None = 0) -> Exit:
 
 
 def told_by_agent(stopped: StopReason | None = None, *, ok: bool = True) -> AgentResult:
-    return AgentResult(ok=ok and not stopped, reason="", usage=Usage(), exit=ended(stopped))
+    usage = Usage(requests=2, completed=2, tool_calls=1)
+    return AgentResult(ok=ok and not stopped, reason="", usage=usage, exit=ended(stopped))
 
 
 class FakeEngine:
@@ -88,13 +91,30 @@ class FakeSource:
         return Base(Path("/repo"), BASE, Oid("d" * 40), "main", "/srv/repo.git", "main")
 
     @contextmanager
-    def workspace(self, engine: Engine, name: str, tree: Oid | None = None) -> Iterator[Overlay]:
+    def workspace(
+        self, engine: Engine, name: str, tree: Oid | None = None, over: tuple[Path, ...] = ()
+    ) -> Iterator[Overlay]:
         self.log.append(f"workspace {name}" + (f" at {tree[:1]}" if tree else ""))
         yield Overlay((Path("/lower"),), Path("/upper"), Path("/work"))
         self.log.append(f"remove {name}")
 
+    def layer(self, engine: Engine, wanted: Wanted) -> Layer:
+        self.log.append("layer")
+        wanted.make(Overlay((Path("/lower"),), Path("/upper"), Path("/work")))
+        return Layer(Path("/layer"), Sha256("e" * 64), False, 1, 2, ())
+
     def ingest(self, overlay: Overlay, message: str) -> Patch:
         self.log.append("ingest")
+        if self.ingest_error:
+            raise self.ingest_error
+        return self.patch
+
+    def apply(self, patch: bytes) -> Oid:
+        self.log.append("apply")
+        return self.patch.tree
+
+    def adopt(self, tree: Oid, commit: Oid | None = None, message: str = "") -> Patch:
+        self.log.append(f"adopt {tree[:1]}")
         if self.ingest_error:
             raise self.ingest_error
         return self.patch
@@ -107,6 +127,9 @@ class FakeSource:
 
     def base_blob(self, path: str) -> bytes | None:
         return None
+
+    def touched(self, overlay: Overlay) -> tuple[str, ...]:
+        return ()
 
     def at_base(self, path: str) -> bool:
         return False
@@ -147,10 +170,12 @@ class FakeLease:
 class FakeLender:
     log: list[str]
     fault: str | None = None
+    lent: list[tuple[str, Budget]] = field(default_factory=list)
 
     @contextmanager
     def lend(self, model: str, budget: Budget, log: Path) -> Iterator[FakeLease]:
         self.log.append(f"lend {model}")
+        self.lent.append((model, budget))
         yield FakeLease(self.log, model, self.fault)
         self.log.append(f"take {model}")
 
@@ -222,13 +247,16 @@ class FakeProgress:
 Hear = Callable[[GateReport], None]
 
 
-def judge_with(verdict: Verdict) -> Callable[[Case, Hear], tuple[GateReport, ...]]:
-    """Runs the test and asks the reviewer as real gates would, then answers `verdict`."""
+def judge_with(
+    verdict: Verdict, says: list[GateReport]
+) -> Callable[[Case, Hear], tuple[GateReport, ...]]:
+    """Runs the test and asks the reviewer as real gates would, then answers the next of `says`,
+    or `verdict`."""
 
     def judge(case: Case, on_report: Hear) -> tuple[GateReport, ...]:
-        case.test("true")
-        case.review("prompt", {})
-        report = GateReport(gate="fake", verdict=verdict, summary="")
+        case.test(Trial("true"))
+        case.review("prompt", {}, case.plan.reviewer_model)
+        report = says.pop(0) if says else GateReport(gate="fake", verdict=verdict, summary="")
         on_report(report)
         return (report,)
 
@@ -241,6 +269,9 @@ class Scene:
 
     log: list[str] = field(default_factory=list)
     verdict: Verdict = "passed"
+    says: list[GateReport] = field(default_factory=list)
+    """Reports of the gate, one for each time it is asked."""
+    attempts: int = 2
     test_exit: Exit = field(default_factory=ended)
     outbound: Callable[[Mapping[str, str]], None] = lambda _: None
     publish: bool = True
@@ -255,8 +286,9 @@ class Scene:
         self.progress = FakeProgress()
 
     def world(self) -> World:
+        plan = make_plan()
         return World(
-            plan=make_plan(),
+            plan=plan.model_copy(update={"limits": Limits(attempts=self.attempts)}),
             engine=FakeEngine(),
             source=self.source,
             coder=self.coder,
@@ -265,10 +297,12 @@ class Scene:
             folder=self.folder,
             progress=self.progress,
             halted=self.halted,
+            repair_prompt=lambda plan, gates: "again",
             prompt=lambda plan: plan.task.prompt,
             commit_message=lambda plan: plan.task.title,
             request_text=lambda *_: ("title", "body"),
             outbound=self.outbound,
-            test=lambda _overlay, _command: TestRun(exit=self.test_exit, tail=""),
-            judge=judge_with(self.verdict),
+            test=lambda _overlay, _trial: TestRun(exit=self.test_exit, tail=""),
+            analyse=lambda _overlay, _analysis: Analysed(ended(), b""),
+            judge=judge_with(self.verdict, self.says),
         )

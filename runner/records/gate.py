@@ -24,6 +24,15 @@ class Finding(Record):
     remedy: str
     retryable: bool = False
     """Another attempt of the agent could mend it."""
+    rule: str = ""
+    """What of the policy asks for it: `limits.lines`, `protected **/.git*/`, `paths`, `test`."""
+    layer: str = ""
+    """Who set that rule, and where: `.codex-runner.toml, line 4`, `built-in`; filled in later."""
+
+    @property
+    def is_warning(self) -> bool:
+        """It refuses nothing by itself."""
+        return self.why.startswith("warning")
 
 
 class GateReport(Record):

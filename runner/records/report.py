@@ -12,7 +12,11 @@ from runner.records.base import Oid, Record, RunId
 from runner.records.gate import GateReport
 from runner.records.patch import Patch
 from runner.records.plan import Plan
+from runner.records.setup import SetupResult
 from runner.records.usage import Usage
+
+
+UNFINISHED = frozenset({"budget", "halted", "infra-error", "interrupted", "abandoned"})
 
 
 class Publication(Record):
@@ -37,6 +41,17 @@ class Problem(Record):
     remedy: str
 
 
+class Attempt(Record):
+    """One attempt that was refused or broken off, and after which another one was made."""
+
+    agent: AgentResult
+    tree: Oid | None
+    """None = it could not be measured."""
+    gates: tuple[GateReport, ...]
+    refusal: str
+    """In one line."""
+
+
 class RunReport(Record):
     """report.json. Present on every way out; what was not reached is None."""
 
@@ -46,6 +61,9 @@ class RunReport(Record):
     started_at: datetime
     finished_at: datetime
     plan: Plan | None = None
+    setup: SetupResult | None = None
+    attempts: tuple[Attempt, ...] = ()
+    """Before the one that is told in `agent`, `patch` and `gates`."""
     agent: AgentResult | None = None
     patch: Patch | None = None
     gates: tuple[GateReport, ...] = ()
@@ -53,3 +71,9 @@ class RunReport(Record):
     publication: Publication | None = None
     problem: Problem | None = None
     phases_ms: dict[str, int] = Field(default_factory=dict)
+
+    @property
+    def unfinished(self) -> bool:
+        """Ended by a limit, a stop or a failure, with work of its agent kept: it can go on."""
+        kept = self.patch is not None and not self.patch.empty
+        return self.conclusion in UNFINISHED and kept and bool(self.agent or self.attempts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from runner.records.base import Record, Sha256
+from runner.records.rigour import RigourAsked
 
 
 class Limits(Record):
@@ -19,17 +20,21 @@ class Limits(Record):
     binaries: int = Field(default=0, ge=0, le=100_000)
     """Added or modified binary files."""
     requests: int = Field(default=200, ge=1, le=100_000)
-    """Model requests of the author; the reviewer has its own count of the same size."""
+    """Model requests of the author, all attempts together; a reviewer has as many of its own."""
     input_tokens: int = Field(default=5_000_000, ge=1)
     output_tokens: int = Field(default=500_000, ge=1)
+    attempts: int = Field(default=2, ge=1, le=20)
+    """Sessions of the author: every one after the first gets the refusal as its prompt."""
     wall_s: int = Field(default=1800, ge=1, le=86_400)
-    """Wall clock of the agent's session, seconds."""
+    """Wall clock of the agent's sessions together, seconds."""
     idle_s: int = Field(default=300, ge=1, le=86_400)
     """Longest silence of the agent: no event and no model traffic, seconds."""
     tests_s: int = Field(default=900, ge=1, le=86_400)
-    """Wall clock of the tests gate, seconds."""
+    """Wall clock of one run of the test command, seconds."""
     review_s: int = Field(default=600, ge=1, le=86_400)
     """Wall clock of the review gate, seconds."""
+    setup_s: int = Field(default=900, ge=1, le=86_400)
+    """Wall clock of the setup's commands, seconds."""
     memory_mib: int = Field(default=2048, ge=128, le=1_048_576)
     pids: int = Field(default=512, ge=32, le=32_768)
     cpus: int = Field(default=2, ge=1, le=1024)
@@ -70,10 +75,16 @@ class Task(Record):
     """The branch the request aims at; None = the remote's default."""
     paths: tuple[str, ...] = ()
     """Globs the change must stay inside; empty = anywhere that is not protected."""
+    may_change_tests: tuple[str, ...] = ()
+    """Exact paths in which tests, or how they are run, may become weaker; the request says so."""
+    tests: RigourAsked = RigourAsked()
+    """How strictly its tests are to be judged."""
     limits: dict[str, int] = Field(default_factory=dict)
     """Only the limits the task names; merged by minimum."""
     model: str | None = None
     reviewer_model: str | None = None
     labels: tuple[str, ...] = ()
+    where: dict[str, str] = Field(default_factory=dict)
+    """Where a key stands, for messages: `limits.lines` -> `task.md, line 4`."""
     test: str | bool | None = None
     """A shell command; False waives the gate (shown in the request); None = ask the repository."""

@@ -8,7 +8,11 @@ import pytest
 
 from runner import run
 from runner.errors import InfraError, RefusedError
+from runner.evidence import objections
+from runner.records.base import Oid
+from runner.records.gate import Finding, GateReport
 from runner.records.report import RunReport
+from runner.records.usage import Usage
 from runner.told import Told
 from tests.fake_world import RUN, Scene, ended, make_patch, told_by_agent
 
@@ -28,9 +32,9 @@ def test_the_whole_story_in_order() -> None:
     assert (report.conclusion, report.exit_code) == ("published", 0)
     branch = f"codex/fix-it-{RUN}"
     assert scene.log == [
-        "workspace agent", "lend gpt-5.5", "codex agent", "take gpt-5.5", "ingest", "remove agent",
+        "workspace agent", "lend gpt-5.5", "codex agent", "take gpt-5.5", "ingest",
         "workspace tests at b", "remove tests",
-        "lend gpt-5.6-terra", "codex review", "take gpt-5.6-terra",
+        "lend gpt-5.6-terra", "codex review", "take gpt-5.6-terra", "remove agent",
         "token", "look at main", f"push c refs/heads/{branch}", f"open {branch}", "seal",
     ]  # fmt: skip
     assert scene.progress.phases == ["agent", "ingest", "gates", "publish"]
@@ -187,3 +191,90 @@ def test_an_interrupt_that_came_late_still_stops_the_publication() -> None:
     scene = Scene(halted=lambda: "interrupted")
     assert play(scene).exit_code == 130
     assert not [line for line in scene.log if line.startswith("push")]
+
+
+@pytest.mark.parametrize(
+    ("usage", "commands", "code"),
+    [
+        (Usage(requests=1), 0, "evidence.broker"),
+        (Usage(requests=2, completed=1, tool_calls=1, unfinished=True), 1, "evidence.broker"),
+        (Usage(requests=1, completed=1), 0, "evidence.disk"),
+        (Usage(requests=1, completed=1), 3, "evidence.disk"),
+    ],
+)
+def test_claim_3_witnesses_that_contradict_each_other_refuse_the_run(
+    usage: Usage, commands: int, code: str
+) -> None:
+    scene = Scene()
+    told = told_by_agent().model_copy(update={"usage": usage, "commands": commands})
+    scene.coder.results["agent"] = told
+    report = play(scene)
+    assert (report.conclusion, report.exit_code) == ("refused", 1)
+    assert report.gates[0].findings[0].code == code
+    assert scene.folder.files["patch"] == b"the diff"
+    assert not [line for line in scene.log if line.startswith(("push", "workspace tests"))]
+
+
+def test_events_without_tool_calls_are_a_contradiction() -> None:
+    agent = told_by_agent().model_copy(
+        update={"usage": Usage(requests=1, completed=1), "commands": 1}
+    )
+    codes = [finding.code for finding in objections(agent, make_patch(Oid("d" * 40)), Oid("d" * 40))]
+    assert codes == ["evidence.events"]
+
+
+def test_a_sandbox_that_was_killed_is_no_success() -> None:
+    agent = told_by_agent().model_copy(update={"exit": ended("disk")})
+    codes = [finding.code for finding in objections(agent, make_patch(), Oid("d" * 40))]
+    assert codes == ["evidence.engine"]
+
+
+def refusals(*codes: str, retryable: bool = True) -> list[GateReport]:
+    """What the gates say, attempt by attempt; an empty code passes."""
+    return [
+        GateReport(
+            gate="fake",
+            verdict="refused" if code else "passed",
+            summary="",
+            findings=(
+                Finding(gate="fake", code=code, why="no", remedy="mend it", retryable=retryable),
+            ),
+        )
+        for code in codes
+    ]
+
+
+def test_a_refusal_that_can_be_mended_is_handed_back() -> None:
+    scene = Scene(says=refusals("fake.a", ""))
+    report = play(scene)
+    assert report.conclusion == "published"
+    assert [line for line in scene.log if line.startswith(("codex agent", "workspace agent"))] == [
+        "workspace agent", "codex agent", "codex agent",
+    ]  # fmt: skip
+    assert [attempt.refusal for attempt in report.attempts] == ["refused by: fake"]
+    assert report.attempts[0].gates[0].verdict == "refused"
+    assert report.gates[0].verdict == "passed"
+
+
+def test_the_same_refusal_twice_is_the_end() -> None:
+    scene = Scene(says=refusals("fake.a", "fake.a", ""), attempts=5)
+    report = play(scene)
+    assert (report.conclusion, len(report.attempts)) == ("refused", 1)
+
+
+def test_attempts_end() -> None:
+    scene = Scene(says=refusals("fake.a", "fake.b", "fake.c", ""), attempts=3)
+    report = play(scene)
+    assert (report.conclusion, len(report.attempts)) == ("refused", 2)
+
+
+def test_what_cannot_be_mended_is_not_tried_again() -> None:
+    scene = Scene(says=refusals("fake.a", "", retryable=False))
+    assert (play(scene).conclusion, len(scene.says)) == ("refused", 1)
+
+
+def test_attempts_share_one_budget() -> None:
+    scene = Scene(says=refusals("fake.a", ""))
+    play(scene)
+    first, second = (budget for model, budget in scene.lender.lent if model == "gpt-5.5")
+    assert first.requests - second.requests == 2
