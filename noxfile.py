@@ -1,8 +1,8 @@
 """`python3 noxfile.py demo` and `python3 noxfile.py tests`: all the set-up, on a bare machine.
 
 Needs git and Python >= 3.11 with venv. When nox is missing it is installed into `.bootstrap/`.
-Other sessions: lint, types, layers, image, bench, build. Arguments after the session's name go
-to the session: `python3 noxfile.py demo --scenario secret`.
+Other sessions: lint, types, layers, hostile, image, bench, build. Arguments after the session's
+name go to the session: `python3 noxfile.py demo --scenario secret`.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ else:
     @nox.session
     def tests(session: nox.Session) -> None:
         """The whole suite, on all cores."""
-        session.install("--quiet", "-e", ".[github]", *groups("tests"))
+        session.install("--quiet", "-e", ".[github,static]", *groups("tests"))
         session.run("pytest", "-n", "auto", "--dist", "worksteal", *session.posargs)
 
     @nox.session
@@ -126,8 +126,14 @@ else:
     @nox.session
     def bench(session: nox.Session) -> None:
         """Ratios measured in one run; prints a table and writes bench.json."""
-        session.install("--quiet", "-e", ".[github]", *groups("tests"))
+        session.install("--quiet", "-e", ".[github,static]", *groups("tests"))
         session.run("python", "-m", "tests.bench", *session.posargs)
+
+    @nox.session
+    def hostile(session: nox.Session) -> None:
+        """A corpus of attacks through the real product: class x engine; 1 = breached or not run."""
+        session.install("--quiet", "-e", ".[github,static]", *groups("tests"))
+        session.run("python", "-m", "tests.hostile", *session.posargs)
 
     @nox.session
     def image(session: nox.Session) -> None:

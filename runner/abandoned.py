@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from runner.errors import InfraError, RunnerError
-from runner.ledger.folder import OWNER, PLAN, REPORT, STORY, RunFolder
+from runner.ledger.folder import OWNER, PLAN, REPORT, SO_FAR, STORY, RunFolder
 from runner.records.plan import Plan
 from runner.records.report import Problem, RunReport
 from runner.report.saved import read_report
@@ -40,9 +40,10 @@ def _last_word(folder: RunFolder) -> RunReport | None:
 def _report(folder: RunFolder) -> RunReport:
     plan = plan_of(folder)
     began, last_sign = _times(folder)
-    remedy = "run the task again"
+    remedy = f"codex-runner resume {folder.run}, if it kept a patch, or run the task again"
     if plan is not None and plan.remote is not None:
         remedy += f"; the branch {plan.branch} may have been pushed to {plan.remote}: look there"
+    kept = _so_far(folder)
     return RunReport(
         run=folder.run,
         conclusion="abandoned",
@@ -50,11 +51,24 @@ def _report(folder: RunFolder) -> RunReport:
         started_at=began,
         finished_at=last_sign,
         plan=plan,
+        setup=kept.setup if kept else None,
+        attempts=kept.attempts if kept else (),
+        agent=kept.agent if kept else None,
+        patch=kept.patch if kept else None,
         problem=Problem(
             problem="the runner was killed, or its machine went down, before the run had ended",
             remedy=remedy,
         ),
     )
+
+
+def _so_far(folder: RunFolder) -> RunReport | None:
+    """What it had come to when its patch was measured, unless that may have been published."""
+    content = folder.read(SO_FAR)
+    with suppress(RunnerError):
+        report = read_report(content, SO_FAR) if content else None
+        return report if report is not None and report.run == folder.run else None
+    return None
 
 
 def plan_of(folder: RunFolder) -> Plan | None:

@@ -102,6 +102,7 @@ def _measure(world: World, overlay: Overlay, told: Told, agent: AgentResult) -> 
     if not agent.ok:
         with suppress(RunnerError):
             told.patch = _ingest(world, overlay)
+            told.keep()
         raise session.failure(world.plan, agent)
     before = world.source.base.tree if told.patch is None else told.patch.tree
     try:
@@ -112,6 +113,7 @@ def _measure(world: World, overlay: Overlay, told: Told, agent: AgentResult) -> 
     if contradictions := evidence.objections(agent, patch, before):
         judging.refuse(told, "the witnesses contradict each other", contradictions)
         raise RefusedError(contradictions[0].why, contradictions[0].remedy)
+    told.keep()
     return patch
 
 

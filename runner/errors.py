@@ -26,8 +26,10 @@ Conclusion = Literal[
     "empty",
     "interrupted",
     "bug",
+    "abandoned",
 ]
-"""How a run ended: the first two are successes, the others each an error below."""
+"""How a run ended: the first two are successes, the last is said of a runner that was killed, the
+others are each an error below."""
 
 
 class RunnerError(Exception):

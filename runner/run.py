@@ -36,4 +36,5 @@ def finish(world: World, told: Told, patch: Patch) -> None:
         raise stopped(reason, "the run")
     if world.forge is not None and told.agent is not None:
         told.phase("publish")
+        told.forget()
         publish.publish(world, world.forge, told, patch, told.agent)  # claim 5

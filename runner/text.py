@@ -6,6 +6,7 @@ on these; what a forge or a CI log would obey is the report room's business.
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 
@@ -14,6 +15,7 @@ _BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") |
 )
 """Printable to Python, invisible to people: fillers and variation selectors."""
 
+_UNPRINTED = re.compile(r"[^\n -~]")
 _INEXACT = re.compile(r"[^\n\t -~]")
 
 _STACKED_MARKS = 4
@@ -82,3 +84,12 @@ def _unstacked(text: str) -> str:
         if stacked <= _STACKED_MARKS:
             kept.append(char)
     return "".join(kept)
+
+
+def to_json(value: object, indent: int | None = 2) -> str:
+    """ASCII only: nothing in a string reaches a terminal as a control. Half a pair becomes `?`."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    whole = text.encode(errors="replace").decode()
+    return _UNPRINTED.sub(
+        lambda found: json.dumps(found[0])[1:-1].replace("\x7f", "\\u007f"), whole
+    )

@@ -30,6 +30,12 @@ from runner.records.task import how_to_raise
 from runner.records.usage import Usage, total
 
 INTERRUPTED = InterruptedRunError("interrupted", "run the command again; the run's folder is kept")
+ABANDONED = InfraError(
+    "the runner was killed, or its machine went down, before the run had ended",
+    "run the task again",
+)
+SO_FAR = "so-far.json"
+"""In a run's folder while it goes on, from the measurement of a patch on."""
 
 
 def stopped(reason: StopReason, what: str) -> RunnerError:
@@ -92,6 +98,15 @@ class Told:
         ended = Attempt(agent=self.agent, tree=tree, gates=self.gates, refusal=refusal)
         self.attempts = (*self.attempts, ended)
         self.agent, self.gates = None, ()
+
+    def keep(self) -> None:
+        """What is known so far, for whoever finds this run when its runner was killed."""
+        report = self._report(ABANDONED, None).model_copy(update={"conclusion": "abandoned"})
+        self.folder.write(SO_FAR, report.model_dump_json().encode())
+
+    def forget(self) -> None:
+        """From here on nobody may go on from what was kept: it may have left the machine."""
+        self.folder.write(SO_FAR, b"")
 
     def phase(self, name: str) -> None:
         """Begins the next phase, and times the one before."""

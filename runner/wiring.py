@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from runner import run, session
+from runner import session, sweep
 from runner.agent.codex import CodexExec
-from runner.agent.prompt import author_prompt
+from runner.agent.prompt import author_prompt, repair_prompt
 from runner.broker.keys import load_key
-from runner.broker.lender import Broker
-from runner.broker.upstream import Upstream
 from runner.engines import ready_engine
 from runner.forge.local import LocalForge
+from runner.gates.baseline import Baselines
+from runner.gates.foreign import load as load_gates
 from runner.gates.judge import judge
 from runner.gates.paths import PROTECTED
 from runner.gates.scanner import Scanner
 from runner.gates.secrets import SecretsGate
+from runner.installing import make_installer
 from runner.interrupt import Interrupts
-from runner.ledger.folder import RunFolder
+from runner.keeper import kept
+from runner.ledger.folder import RunFolder, on_disk
+from runner.lending import make_broker, seed
+from runner.live import LIVE, take
+from runner.policy.origins import Origins
 from runner.policy.plan import make_plan, new_run_id
 from runner.policy.repo_policy import read_repo_policy
 from runner.policy.settings import Settings, load_settings
 from runner.policy.state import prepare_state
-from runner.ports import Engine, Forge, Progress, Source
+from runner.ports import Case, Engine, Forge, Progress, Source
 from runner.records.base import RunId
+from runner.records.gate import GateReport
 from runner.records.plan import Plan
 from runner.records.report import RunReport
 from runner.records.sandbox import StopReason
@@ -36,10 +43,12 @@ from runner.records.task import Task
 from runner.report.markdown import commit_message, report_markdown, request_text
 from runner.report.progress import watching
 from runner.sandbox import relay
+from runner.sandbox.analysis import run_analysis
 from runner.sandbox.codex_package import CodexPackage, locate
-from runner.sandbox.command import run_command
+from runner.sandbox.trial import run_trial
 from runner.told import Told
 from runner.tried import Tried
+from runner.way import PLAIN, Way
 from runner.workspace.source import open_source
 from runner.world import World
 
@@ -59,6 +68,10 @@ class Asked:
     """None = this process's."""
     user_file: Path | None = None
     """None = where this user's settings are."""
+    record: Path | None = None
+    """An empty directory, for the model's answers."""
+    replay: Path | None = None
+    """Such a directory, filled: it answers in the model's place, and nothing is published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,24 +86,28 @@ class _Parts:
     plan: Plan
 
 
-def perform(asked: Asked, *, quiet: bool = False) -> tuple[RunReport, RunFolder]:
+def perform(asked: Asked, *, quiet: bool = False, way: Way = PLAIN) -> tuple[RunReport, RunFolder]:
     """The whole run; its report says how it ended, whatever happened.
 
     Raises:
         ConfigError: a setting is wrong; nothing was started.
     """
-    settings = _settings(asked)
+    settings = way.settings(_settings(asked))
     state = prepare_state(settings.state, asked.repository)
     number = new_run_id()
     with Interrupts() as interrupts, watching(quiet) as progress, ExitStack() as stack:
+        sweep.tidy(state)
+        stack.enter_context(kept(state))
+        scratch = _lease(state, number, stack)
         folder = RunFolder.create(state, number, report_markdown)
         told = Told(number, folder, progress)
         with told, interrupts.heeded():
             told.phase("prepare")
-            parts = _parts(asked, settings, state, number, stack)
+            parts = _parts(asked, settings, state, number, scratch, stack, way)
             told.plan = parts.plan
             scanner = stack.enter_context(Scanner(state / "scanner"))
-            run.tell(_world(parts, folder, progress, interrupts.halted, scanner, asked), told)
+            world = _world(parts, folder, progress, interrupts.halted, scanner, asked, way)
+            way.story(world, told)
     assert told.report is not None
     return told.report, folder
 
@@ -99,35 +116,66 @@ def dry_run(asked: Asked) -> Plan:
     """The plan alone. Makes the workspace cache's directories, starts nothing."""
     settings = _settings(asked)
     state = prepare_state(settings.state, asked.repository)
+    sweep.tidy(state)
+    number = new_run_id()
     with ExitStack() as stack:
-        return _parts(asked, settings, state, new_run_id(), stack).plan
+        scratch = _lease(state, number, stack)
+        return _parts(asked, settings, state, number, scratch, stack).plan
+
+
+def _lease(state: Path, number: RunId, stack: ExitStack) -> Path:
+    """Where everything temporary of a run is, also what the standard library and host tools make:
+    gone with the run, or with the next command."""
+    with on_disk(state / LIVE):
+        lease = take(state / LIVE, number)
+    stack.callback(lease.close)
+    stack.callback(setattr, tempfile, "tempdir", tempfile.tempdir)
+    tempfile.tempdir = str(lease.path)
+    return lease.path
 
 
 def _settings(asked: Asked) -> Settings:
     environ = os.environ if asked.environ is None else asked.environ
-    return load_settings(environ, asked.settings, asked.user_file)
+    settings = load_settings(environ, asked.settings, asked.user_file)
+    if asked.replay is None:
+        return settings
+    return settings.model_copy(update={"upstream": f"replay:{asked.replay}"})
 
 
 def _parts(
-    asked: Asked, settings: Settings, state: Path, number: RunId, stack: ExitStack
+    asked: Asked,
+    settings: Settings,
+    state: Path,
+    number: RunId,
+    scratch: Path,
+    stack: ExitStack,
+    way: Way = PLAIN,
 ) -> _Parts:
-    revision = asked.base or asked.task.base
-    source = open_source(asked.repository, revision, state, allow_dirty=asked.allow_dirty)
+    source = open_source(
+        asked.repository,
+        asked.base or asked.task.base,
+        state,
+        allow_dirty=asked.allow_dirty,
+        alternates=settings.alternates,
+        scratch=scratch,
+    )
     stack.callback(source.close)
     tried = Tried(state / "tried.json")
     package = locate(tried=tried)
-    engine = ready_engine(settings, package, state, tried)
-    plan = make_plan(
-        asked.task,
+    engine = ready_engine(settings, package, scratch, tried)
+    policy = read_repo_policy(source.base_blob)
+    made = make_plan(
+        way.task(asked.task, policy),
         settings,
-        read_repo_policy(source.base_blob),
+        policy,
         source.base,
         engine=engine.name,
         codex_version=package.version,
         run=number,
         protected=PROTECTED,
-        publish=asked.publish,
+        publish=asked.publish and asked.replay is None,
     )
+    plan = way.plan(made)
     if plan.remote is not None:  # asked again, with the token, before the push
         source.require_published(plan.remote, plan.target, None)
     return _Parts(settings, package, engine, source, tried, plan)
@@ -140,40 +188,58 @@ def _world(
     halted: Callable[[], StopReason | None],
     scanner: Scanner,
     asked: Asked,
+    way: Way,
 ) -> World:
     plan, settings = parts.plan, parts.settings
-    key = load_key(settings.key, os.environ if asked.environ is None else asked.environ)
-    broker = Broker(Upstream(settings.upstream), key, settings.prices)
+    environ = os.environ if asked.environ is None else asked.environ
+    base = parts.source.base
+    walls = session.walls(plan.limits, plan.limits.tests_s)
+    lender = way.lender or make_broker(plan, settings, base, environ, asked.record, asked.replay)
     return World(
         plan=plan,
         engine=parts.engine,
         source=parts.source,
-        coder=CodexExec(
-            parts.engine,
-            parts.package.version,
-            Path(relay.__file__),
-            settings.inner_sandbox,
-            parts.tried,
-        ),
-        lender=broker,
+        coder=_coder(parts),
+        lender=lender,
         forge=_forge(plan, settings),
         folder=folder,
         progress=progress,
         halted=halted,
         prompt=author_prompt,
+        repair_prompt=repair_prompt,
         commit_message=commit_message,
         request_text=request_text,
-        outbound=partial(SecretsGate(scanner.scan).outbound, held=broker.holds()),
-        test=lambda overlay, command: run_command(
-            parts.engine,
-            overlay,
-            command,
-            run=plan.run,
-            walls=session.walls(plan.limits, plan.limits.tests_s),
-            log=folder.path / "tests.log",
-            halted=halted,
+        outbound=partial(SecretsGate(scanner.scan).outbound, held=lender.holds()),
+        test=partial(
+            run_trial, parts.engine, run=plan.run, walls=walls, folder=folder.path, halted=halted
         ),
-        judge=partial(judge, scan=scanner.scan),
+        analyse=partial(run_analysis, parts.engine, run=plan.run, walls=walls, halted=halted),
+        judge=_judge(parts, scanner, asked, way),
+        without=way.without,
+        setup=make_installer(plan, parts.engine, settings.setup, environ, folder.path, halted),
+    )
+
+
+def _coder(parts: _Parts) -> CodexExec:
+    engine, version, inner = parts.engine, parts.package.version, parts.settings.inner_sandbox
+    return CodexExec(engine, version, Path(relay.__file__), inner, parts.tried)
+
+
+def _judge(
+    parts: _Parts, scanner: Scanner, asked: Asked, way: Way
+) -> Callable[[Case, Callable[[GateReport], None]], tuple[GateReport, ...]]:
+    """The gates; each finding is told with the layer of the policy that set its rule."""
+    origins = Origins(parts.settings, parts.plan, parts.source.base_blob)
+    foreign = load_gates(parts.plan.gates)
+    planting = seed(asked.record, asked.replay)
+    return lambda case, hear: judge(
+        case,
+        lambda report: hear(origins.named(report)),
+        scanner.scan,
+        foreign,
+        without=way.without,
+        seed=planting,
+        baselines=Baselines(parts.settings.state / "baselines"),
     )
 
 

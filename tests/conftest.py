@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")  # no test is timed
 
 NO_SKIPS = "RUNNER_TESTS_NO_SKIPS"
 """Set in CI: a skipped test is a failed suite there."""

@@ -14,8 +14,8 @@ from runner.records.base import Oid
 from runner.records.dependencies import DependencyRules
 from runner.records.patch import Change, Patch
 from runner.records.paths import decode_path, encode_path
-from runner.records.rigour import Rigour
 from runner.records.review import Review
+from runner.records.rigour import Rigour
 from runner.records.sandbox import Exit
 from runner.records.scan import Sample, Scanned
 from runner.records.static import Analysed, Analysis, StaticRules
@@ -73,8 +73,8 @@ class CaseBuilder:
     may_change_tests: tuple[str, ...] = ()
     analyse: Callable[[Analysis], Analysed] = lambda _: NOTHING_THERE
     review: AgentResult | RunnerError | None = None
-    static: StaticRules = StaticRules()
-    dependencies: DependencyRules = DependencyRules()
+    static: StaticRules = field(default_factory=StaticRules)
+    dependencies: DependencyRules = field(default_factory=DependencyRules)
     asked: list[tuple[str, str]] = field(default_factory=list)
 
     def case(self) -> Case:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli.options import json_option, resolve_state, state_option
+from runner.cli.options import json_option, state_option, tidied_state
 from runner.cli.vouched import require_vouched
 from runner.errors import ConfigError
 
@@ -47,9 +47,9 @@ def command(
     The patch must be the one the receipt signs. Files it touches must not have changes of yours.
     """
     from runner.ledger.folder import find
-    from runner.report.jsonout import to_json
+    from runner.text import to_json
 
-    folder = find(resolve_state(state), run)
+    folder = find(tidied_state(state), run)
     report, patch = _verified(folder)
     top, head = _checkout(directory)
     base = report.patch.base_commit if report.patch else None

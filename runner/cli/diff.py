@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from runner.cli.options import json_option, resolve_state, state_option, write_bytes
+from runner.cli.options import json_option, state_option, tidied_state, write_bytes
 
 _STYLES = {"+": "green", "-": "red", "@": "cyan", "d": "bold"}
 
@@ -22,10 +22,10 @@ def command(run: str | None, state: Path | None, as_json: bool) -> None:
     `codex-runner diff | git apply` works; `codex-runner apply` checks the receipt as well.
     """
     from runner.ledger.folder import PATCH, REPORT, find
-    from runner.report.jsonout import to_json
     from runner.report.saved import read_report
+    from runner.text import to_json
 
-    folder = find(resolve_state(state), run)
+    folder = find(tidied_state(state), run)
     if as_json:
         content = folder.read(REPORT)
         report = None if content is None else read_report(content, REPORT)

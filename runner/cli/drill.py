@@ -19,7 +19,23 @@ if TYPE_CHECKING:
 KEEP = "Keep the drill's directory: runs, remote, published branches."
 
 
-@click.command(epilog="Exit codes: 0 all stopped, 1 something got through, 3 not all was tried.")
+class Verbs(click.Group):
+    """A drill by itself, and one verb below it, imported when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return ["review"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        from runner.cli import drill_review
+
+        return drill_review.command if cmd_name == "review" else None
+
+
+@click.group(
+    cls=Verbs,
+    invoke_without_command=True,
+    epilog="Exit codes: 0 all stopped, 1 something got through, 3 not all was tried.",
+)
 @click.option(
     "--repository",
     "-C",
@@ -36,7 +52,9 @@ KEEP = "Keep the drill's directory: runs, remote, published branches."
 @click.option("--list", "listing", is_flag=True, help="List the attacks and stop.")
 @click.option("--keep", is_flag=True, help=KEEP)
 @json_option
+@click.pass_context
 def command(
+    context: click.Context,
     repository: Path,
     task: Path | None,
     base: str | None,
@@ -53,6 +71,8 @@ def command(
     Everything is real but the model: your settings, policy, engine and gates. Your repository is
     only read, and what gets through is pushed to a bare repository of the drill's own.
     """
+    if context.invoked_subcommand is not None:
+        return
     from runner.drill.catalogue import choose
 
     chosen = choose(names)

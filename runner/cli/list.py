@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli.options import json_option, resolve_state, state_option
+from runner.cli.options import json_option, state_option, tidied_state
 
 if TYPE_CHECKING:
     from runner.ledger.folder import RunFolder
@@ -22,9 +22,9 @@ Row = dict[str, str | int | None]
 def command(state: Path | None, as_json: bool) -> None:
     """All runs, newest first: id, how it ended, age, title, request."""
     from runner.ledger.folder import folders
-    from runner.report.jsonout import to_json
+    from runner.text import to_json
 
-    place = resolve_state(state)
+    place = tidied_state(state)
     rows = [_row(folder) for folder in folders(place)]
     if as_json:
         click.echo(to_json(rows))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from runner.cli.options import json_option, resolve_state, state_option, write_bytes
+from runner.cli.options import json_option, state_option, tidied_state, write_bytes
 
 if TYPE_CHECKING:
     from runner.records.agent import AgentEvent
@@ -27,13 +27,13 @@ CHUNK_BYTES = 1 << 16
 def command(run: str | None, raw: bool, review: bool, state: Path | None, as_json: bool) -> None:
     """What the agent of RUN (default: the latest) did, one event per line."""
     from runner.ledger.folder import EVENTS, REVIEW_EVENTS, find
-    from runner.report.jsonout import to_json
     from runner.report.progress import told
     from runner.report.terminal import write_rows
+    from runner.text import to_json
 
     if raw and as_json:
         raise click.UsageError("--raw is JSON already: give one of --raw and --json")
-    folder = find(resolve_state(state), run)
+    folder = find(tidied_state(state), run)
     with folder.open(REVIEW_EVENTS if review else EVENTS) as file:
         if raw:
             show = _escaped if sys.stdout.isatty() else write_bytes

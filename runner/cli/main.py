@@ -21,10 +21,16 @@ VERBS = MappingProxyType(
         "run": "Let codex work on a task; push a branch only if every gate passes.",
         "demo": "A whole run on a sample repository: real codex, scripted model, no key.",
         "show": "Tell one run: gates, usage, request, receipt.",
+        "explain": "Why a run ended as it did, and what would have to change.",
+        "resume": "Go on with a run that a limit, a stop or a failure ended.",
+        "check": "The gates alone, on your branch or a patch file; no agent.",
         "list": "All runs, newest first.",
         "logs": "What the agent did, event by event.",
         "diff": "The patch a run kept.",
         "apply": "Apply the patch a run kept to a checkout.",
+        "drill": "Planted attacks against your own settings and repository; a scorecard.",
+        "sweep": "Remove what killed runners left, seal their runs as abandoned.",
+        "doctor": "Try what this machine guarantees: engines, readiness, versions.",
         "images": "Build or list the image of the docker engine.",
     }
 )

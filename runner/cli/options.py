@@ -24,6 +24,20 @@ def resolve_state(given: Path | None) -> Path:
     return find_state(os.environ, given)
 
 
+def tidied_state(given: Path | None) -> Path:
+    """The same, after whatever runners left in it that were killed since is cleaned up."""
+    from runner.live import LIVE, found
+
+    state = resolve_state(given)
+    if False in found(state / LIVE):
+        from runner.sweep import tidy
+
+        swept = tidy(state)
+        for row in swept.left if swept else ():
+            click.echo(f"warning: {row}; see `codex-runner sweep`", err=True)
+    return state
+
+
 def write_bytes(content: bytes) -> None:
     """Exact bytes to stdout."""
     sys.stdout.flush()

@@ -42,6 +42,18 @@ from runner.records.task import Task
     default=True,
     help="Push and open the request, or stop after the gates.",
 )
+@click.option(
+    "--record",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Keep the model's answers in a new directory, for --replay.",
+)
+@click.option(
+    "--replay",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Answer from such a directory: no model, no key; nothing is published.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @state_option
 @json_option
@@ -54,6 +66,8 @@ def command(
     dry_run: bool,
     publish: bool,
     state: Path | None,
+    record: Path | None,
+    replay: Path | None,
     as_json: bool,
     **settings: str | None,
 ) -> None:
@@ -72,14 +86,15 @@ def command(
     from runner import wiring
     from runner.cli.ending import tell_end
 
-    given = {**settings, "state": None if state is None else str(state)}
     asked = wiring.Asked(
         task=_read(task, prompt),
         repository=repository,
         base=base,
         allow_dirty=allow_dirty,
         publish=publish,
-        settings={name: value for name, value in given.items() if value is not None},
+        record=record,
+        replay=replay,
+        settings=_given(settings, state),
     )
     if dry_run:
         click.echo(wiring.dry_run(asked).model_dump_json(indent=2))
@@ -87,6 +102,12 @@ def command(
     report, folder = wiring.perform(asked, quiet=as_json)
     tell_end(report, folder, as_json=as_json)
     sys.exit(report.exit_code)
+
+
+def _given(settings: dict[str, str | None], state: Path | None) -> dict[str, str]:
+    """What the command line says of the settings."""
+    every = {**settings, "state": None if state is None else str(state)}
+    return {name: value for name, value in every.items() if value is not None}
 
 
 def _read(task: str | None, prompt: str | None) -> Task:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli.options import json_option, resolve_state, state_option
+from runner.cli.findings import tell_findings
+from runner.cli.options import json_option, state_option, tidied_state
 from runner.cli.vouched import require_vouched
 
 if TYPE_CHECKING:
@@ -17,9 +18,17 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("run", required=False)
+@click.option(
+    "--sarif",
+    type=click.Path(path_type=Path),
+    help="Write the findings to this file, as SARIF 2.1.0.",
+)
+@click.option("--annotations", is_flag=True, help="Findings as GitHub annotations on stderr.")
 @state_option
 @json_option
-def command(run: str | None, state: Path | None, as_json: bool) -> None:
+def command(
+    run: str | None, sarif: Path | None, annotations: bool, state: Path | None, as_json: bool
+) -> None:
     """Tell RUN (an id or its beginning; default: the latest): gates, usage, request, receipt.
 
     Exit code 1 when the receipt does not vouch for what is told.
@@ -27,11 +36,11 @@ def command(run: str | None, state: Path | None, as_json: bool) -> None:
     from runner.ledger.folder import REPORT, find
     from runner.ledger.keys import local_public_key
     from runner.ledger.receipt import examine
-    from runner.report.jsonout import to_json
     from runner.report.saved import read_report
     from runner.report.terminal import print_report
+    from runner.text import to_json
 
-    folder = find(resolve_state(state), run)
+    folder = find(tidied_state(state), run)
     content = folder.read(REPORT)
     if content is None:
         _unfinished(folder, as_json)
@@ -53,11 +62,12 @@ def command(run: str | None, state: Path | None, as_json: bool) -> None:
         click.echo(to_json(told))
     else:
         print_report(report, folder.path, _standing(standing))
+    tell_findings(report, sarif, annotations=annotations)
     require_vouched(folder, standing, "believe nothing of it; run the task again for a new one")
 
 
 def _unfinished(folder: RunFolder, as_json: bool) -> None:
-    from runner.report.jsonout import to_json
+    from runner.text import to_json
 
     condition = folder.condition()
     if as_json:

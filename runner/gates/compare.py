@@ -14,10 +14,15 @@ _TEST_PATH = re.compile(
     r"(?i)(?:^|/)(?:tests?|specs?|__tests__|testing|e2e|integration)/|(?:^|/)(?:test_|conftest\.)[^/]*$"
     r"|[_.-](?:tests?|spec)\.[^/]+$|(?:Tests?|Spec|IT)\.\w+$"
 )
+KINDS = ("silenced", "skips", "traps")
 _CONSTANT = re.compile(r"(?:assert |\w*\.?assert(?:True|False)?\()?(?:True|1|False|0|None)\)?")
 _COMPARES = re.compile(
     r"==|!=|(?i:equal|raises|match|throws|toBe|toEqual|contain|count|almost|called|verify)"
 )
+_ORDINARY = re.compile(
+    r"atexit\.|from atexit|os\.(?:exec|kill)|from os import (?!.*(?:_exit|abort))|signal\.|sys\.set"
+)
+"""Ways to end or steer a process that programs have honest uses for."""
 _LOOSE = re.compile(
     r"is not None|IsNotNone|isinstance|>= ?0\b|toBeDefined|toBeTruthy|not_to be_nil"
 )
@@ -49,15 +54,33 @@ def compare(files: Iterable[Both]) -> Iterator[Suspicion]:
     """A test that moved to another file, or only changed its name, is still there."""
     both = tuple(files)
     added = _added(both)
+    before = _Before(both)
     for each in both:
         if each.unreadable and is_test(each.path):
             yield Suspicion("unreadable", each.path, 1, "tests that cannot be read any more")
         yield from _gone(each, added)
-        yield from _new_words(each, both)
+        yield from _new_words(each, before)
         if isinstance(each.old, Words) and isinstance(each.new, Words):
             yield from _fewer_words(each.path, each.old, each.new)
         if isinstance(each.new, Parsed):
-            yield from _weaker(each, both)
+            yield from _weaker(each.path, each.new, each.old, before)
+
+
+class _Before:
+    """What all changed files together had: nothing that moved is new."""
+
+    def __init__(self, both: Iterable[Both]) -> None:
+        self.words: dict[str, Counter[str]] = {kind: Counter() for kind in KINDS}
+        self.tests: dict[str, Test] = {}
+        for each in both:
+            for kind in KINDS:
+                self.words[kind].update(_counted(each.old, kind))
+            for test in each.old.tests if isinstance(each.old, Parsed) else ():
+                self.tests.setdefault(_bare(test), test)
+
+
+def _bare(test: Test) -> str:
+    return test.name.rpartition("::")[2]
 
 
 def is_test(path: str) -> bool:
@@ -79,7 +102,7 @@ def _names(side: Parsed | Words | None) -> Iterator[tuple[str, str]]:
     if isinstance(side, Parsed):
         for test in side.tests:
             checks = "\n".join(sorted(test.checks.elements()))
-            yield test.name.rpartition("::")[2], f"checks:\n{checks}" if checks else ""
+            yield _bare(test), f"checks:\n{checks}" if checks else ""
     elif isinstance(side, Words):
         for name in side.tests:
             yield name, ""
@@ -98,26 +121,30 @@ def _gone(each: Both, added: Counter[str]) -> Iterator[Suspicion]:
 def _line(side: Parsed | Words, name: str) -> int:
     if isinstance(side, Words):
         return side.tests[name]
-    return next(test.line for test in side.tests if test.name.rpartition("::")[2] == name)
+    return next(test.line for test in side.tests if _bare(test) == name)
 
 
-def _new_words(each: Both, both: tuple[Both, ...]) -> Iterator[Suspicion]:
+def _new_words(each: Both, before: _Before) -> Iterator[Suspicion]:
     """Statements that silence tests or end the process, beyond those some file had before."""
     if each.new is None:
         return
-    for kind in ("silenced", "skips", "traps"):
-        new = getattr(each.new, kind, Counter())
-        old = sum((getattr(other.old, kind, Counter()) for other in both), Counter())
-        for text in new - old if isinstance(new, Counter) else ():
+    for kind in KINDS:
+        for text in _counted(each.new, kind) - before.words[kind]:
             line = each.new.lines.get(text, 1)
             if kind == "traps":
                 mild = not is_test(each.path) and (
-                    isinstance(each.new, Words) or text.startswith(("atexit.", "from atexit"))
+                    isinstance(each.new, Words) or _ORDINARY.match(text) is not None
                 )
                 what = f"ends the process early or asks who runs it: {text}"
                 yield Suspicion("trap", each.path, line, what, only_a_warning=mild)
             elif isinstance(each.new, Parsed) or is_test(each.path):
                 yield Suspicion("skipped", each.path, line, f"keeps tests from running: {text}")
+
+
+def _counted(side: Parsed | Words | None, kind: str) -> Counter[str]:
+    """A test's own skips are told test by test."""
+    found = getattr(side, kind, None)
+    return found if isinstance(found, Counter) else Counter()
 
 
 def _fewer_words(path: str, old: Words, new: Words) -> Iterator[Suspicion]:
@@ -129,23 +156,20 @@ def _fewer_words(path: str, old: Words, new: Words) -> Iterator[Suspicion]:
         yield from _softened(path, 1, changed, new.checks - old.checks)
 
 
-def _weaker(each: Both, both: tuple[Both, ...]) -> Iterator[Suspicion]:
-    """Tests that are on both sides, wherever they were."""
-    before: dict[str, Test] = {}
-    for other in both:
-        if isinstance(other.old, Parsed):
-            names = {test.name.rpartition("::")[2]: test for test in other.old.tests}
-            before = {**names, **before} if other is not each else {**before, **names}
-    assert isinstance(each.new, Parsed)
-    for test in each.new.tests:
-        old = before.get(test.name.rpartition("::")[2])
+def _weaker(
+    path: str, new: Parsed, was: Parsed | Words | None, before: _Before
+) -> Iterator[Suspicion]:
+    """Tests that are on both sides: in the same file, or else wherever they were."""
+    here = {_bare(test): test for test in was.tests} if isinstance(was, Parsed) else {}
+    for test in new.tests:
+        old = here.get(_bare(test)) or before.tests.get(_bare(test))
         known = Counter(words for _, words in old.skips) if old else Counter[str]()
         for line, words in test.skips:
             known[words] -= 1
             if known[words] < 0:
-                yield Suspicion("skipped", each.path, line, f"{test.name}: {words}")
+                yield Suspicion("skipped", path, line, f"{test.name}: {words}")
         if old is not None:
-            yield from _looser(each.path, old, test)
+            yield from _looser(path, old, test)
 
 
 def _looser(path: str, old: Test, new: Test) -> Iterator[Suspicion]:

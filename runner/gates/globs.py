@@ -11,6 +11,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 STAR = "**"
 
@@ -22,6 +23,8 @@ class Glob:
     pattern: str
     segments: tuple[str, ...]
     folded: tuple[str, ...]
+    literals: frozenset[str]
+    """Folded segments without a wildcard: a path that lacks one of them is no match."""
 
     def matches(self, path: bytes) -> bool:
         """Exactly, byte by byte."""
@@ -29,7 +32,8 @@ class Glob:
 
     def matches_folded(self, path: bytes) -> bool:
         """As the laxest file system would: see `fold`. For rules that protect."""
-        return _match(self.folded, fold(path.decode(errors="surrogateescape")).split("/"))
+        segments = _folded(path)
+        return self.literals <= frozenset(segments) and _match(self.folded, segments)
 
 
 def parse(pattern: str) -> Glob:
@@ -42,18 +46,30 @@ def parse(pattern: str) -> Glob:
         if STAR in segment and segment != STAR:
             raise ValueError(f"path glob {pattern!r}: '**' must be a whole segment")
     subtree = (STAR,) if body.endswith("/") else ()
-    return Glob(pattern, (*segments, *subtree), (*map(fold, segments), *subtree))
+    folded = (*map(fold, segments), *subtree)
+    literals = frozenset(each for each in folded if "*" not in each and "?" not in each)
+    return Glob(pattern, (*segments, *subtree), folded, literals)
 
 
 def fold(path: str) -> str:
     """One spelling for all names some file system takes for the same.
 
-    Case and composition (macOS, Windows), invisible format characters (HFS+), and trailing dots
-    and spaces of a segment (Windows).
+    Case and composition (macOS, Windows), invisible format characters (HFS+), and of a segment on
+    Windows: backslashes, trailing dots and spaces, `:` with the name of a stream.
     """
     text = unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
     text = "".join(char for char in text if unicodedata.category(char) != "Cf")
-    return "/".join(segment.rstrip(". ") or segment for segment in text.split("/"))
+    return "/".join(map(_stem, text.replace("\\", "/").split("/")))
+
+
+@lru_cache(maxsize=4096)
+def _folded(path: bytes) -> Sequence[str]:
+    """Every path is asked about by every rule."""
+    return tuple(fold(path.decode(errors="surrogateescape")).split("/"))
+
+
+def _stem(segment: str) -> str:
+    return segment.partition(":")[0].rstrip(". ") or segment
 
 
 def _match(pattern: Sequence[str], path: Sequence[str]) -> bool:

@@ -6,6 +6,7 @@ root is refused too, unless the task's `paths` have a pattern that begins with i
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from runner.gates import globs
@@ -16,6 +17,8 @@ from runner.records.paths import decode_path, encode_path
 
 NAME = "paths"
 GITLINK = "160000"
+_SHORT = re.compile(rb"(?:^|/)[^/.]{1,8}~[0-9]{1,6}(?:\.[^/.]{0,3})?[. ]*(?:/|$)")
+"""`GITHUB~1` opens `.github` on a file system that makes names of eight letters."""
 
 PROTECTED = (
     # git's own files, and .github, .gitlab, .gitea, .gitleaks.toml, ...
@@ -125,6 +128,7 @@ class Allowed:
     """Where one layer of the policy lets changes be; a path must be inside of every layer's."""
 
     who: str
+    rule: str
     patterns: tuple[globs.Glob, ...]
 
 
@@ -132,8 +136,11 @@ def check(case: Case) -> GateReport:
     """Every entry of the patch, deletions included; a rename has two."""
     protected = [globs.parse(pattern) for pattern in case.plan.protected]
     allowed = [
-        Allowed(who, tuple(globs.parse(pattern) for pattern in patterns))
-        for who, patterns in (("task", case.plan.paths), ("repository", case.plan.repo_paths))
+        Allowed(who, rule, tuple(globs.parse(pattern) for pattern in patterns))
+        for who, rule, patterns in (
+            ("task", "paths", case.plan.paths),
+            ("repository", "repo_paths", case.plan.repo_paths),
+        )
         if patterns
     ]
     found = [
@@ -154,14 +161,17 @@ def _judge(change: Change, protected: list[globs.Glob], allowed: list[Allowed]) 
     path = decode_path(change.path)
     for glob in protected:
         if glob.matches_folded(path):
-            return _finding(change, "protected", f"is protected by the rule {glob.pattern}")
+            why = f"is protected by the rule {glob.pattern}"
+            return _finding(change, "protected", why, f"protected {glob.pattern}")
     if GITLINK in (change.old_mode, change.new_mode):
         return _finding(change, "submodule", "is a submodule: its content cannot be judged")
+    if change.old_oid is None and _SHORT.search(path):
+        return _finding(change, "alias", "is a short name: Windows may take it for another file")
     for layer in allowed:
         if not any(glob.matches(path) for glob in layer.patterns):
             patterns = ", ".join(glob.pattern for glob in layer.patterns)
             why = f"is outside of what the {layer.who} allows: {patterns}"
-            return _finding(change, "outside", why)
+            return _finding(change, "outside", why, layer.rule)
     return None
 
 
@@ -178,12 +188,13 @@ def _new_dotfile(change: Change, case: Case) -> Finding | None:
     return _finding(change, "new-dotfile", why)
 
 
-def _finding(change: Change, rule: str, why: str) -> Finding:
+def _finding(change: Change, kind: str, why: str, rule: str = "") -> Finding:
     return Finding(
         gate=NAME,
-        code=f"{NAME}.{rule}",
+        code=f"{NAME}.{kind}",
         path=change.path,
         why=f"{change.path} ({change.status}) {why}",
         remedy="leave this path as it is at the base commit",
         retryable=True,
+        rule=rule,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,12 +13,15 @@ _SKIPS = frozenset(
     {"skip", "skipif", "skipIf", "skipUnless", "xfail", "expectedFailure", "skipTest", "SkipTest"}
 )
 _CHECKS = frozenset({"raises", "warns", "deprecated_call", "fail"})
+_ENDINGS = frozenset({"SkipTest", "Skipped", "SystemExit", "KeyboardInterrupt", "Exit"})
+"""Raised while a module is imported, they keep its tests from running."""
 _SWALLOWED = frozenset({"AssertionError", "Exception", "BaseException"})
 _SILENCED = frozenset({"pytestmark", "__test__", "collect_ignore", "collect_ignore_glob"})
-_FORGING_CALLS = frozenset(
-    {"os._exit", "os.abort", "atexit.register", "sys.settrace", "sys.setprofile", "os.execv"}
+_FORGING = re.compile(
+    r"os\.(?:_exit|abort|exec\w+|kill|killpg)|atexit\.register|sys\.set(?:trace|profile)"
+    r"|signal\.(?:raise_signal|pthread_kill|alarm|setitimer)|pytest\.exit|_thread\.interrupt_main"
 )
-_EXITS = frozenset({"_exit", "abort", "register"})
+_EXIT = re.compile(r"_exit|abort|register|exec\w+|kill|killpg")
 _RUNNERS = frozenset({"pytest", "_pytest", "unittest", "nose", "doctest"})
 _RUNNER_VARIABLES = ("PYTEST_", "UNITTEST", "TOX_", "NOX_")
 
@@ -165,42 +169,59 @@ def _cases(test: Function) -> int:
 
 
 def _silencing(tree: ast.Module) -> Iterator[ast.AST]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign | ast.AnnAssign):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            names = {_last(target) for target in targets}
-            tests = {name for name in names if name.startswith("test")}
-            calls = isinstance(node.value, ast.Call | ast.Lambda)
-            if names & _SILENCED or (tests and not calls and node in tree.body):
-                yield node
-        elif (
-            isinstance(node, ast.Delete)
-            and any(_last(each).startswith("test") for each in node.targets)
-        ) or (isinstance(node, ast.FunctionDef) and node.name in {"load_tests", "__getattr__"}):
-            yield node
+    yield from (node for node in ast.walk(tree) if _hides(node, tree))
     for statement in tree.body:
-        at_import = isinstance(statement, ast.Expr) or (
-            isinstance(statement, ast.If) and "__name__" not in ast.unparse(statement.test)
-        )
-        for node in ast.walk(statement) if at_import else ():
-            if isinstance(node, ast.Call) and _last(node.func) in {"skip", "importorskip", "exit"}:
-                yield node
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            continue
+        if isinstance(statement, ast.If) and "__name__" in ast.unparse(statement.test):
+            continue
+        yield from filter(_ends_import, ast.walk(statement))
+
+
+def _hides(node: ast.AST, tree: ast.Module) -> bool:
+    """A statement after which a test is not collected any more."""
+    if isinstance(node, ast.Delete):
+        return any(_last(each).startswith("test") for each in node.targets)
+    if isinstance(node, ast.FunctionDef):
+        return node.name in {"load_tests", "__getattr__"}
+    if not isinstance(node, ast.Assign | ast.AnnAssign):
+        return False
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    names = {_last(target) for target in targets}
+    is_test = any(name.startswith("test") for name in names) and node in tree.body
+    return bool(names & _SILENCED) or (
+        is_test and not isinstance(node.value, ast.Call | ast.Lambda)
+    )
+
+
+def _ends_import(node: ast.AST) -> bool:
+    if isinstance(node, ast.Raise):
+        return node.exc is not None and _last(node.exc) in _ENDINGS
+    return isinstance(node, ast.Call) and _last(node.func) in {"skip", "importorskip", "exit"}
 
 
 def _traps(tree: ast.Module) -> Iterator[ast.AST]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
+    yield from filter(_is_trap, ast.walk(tree))
+
+
+def _is_trap(node: ast.AST) -> bool:
+    match node:
+        case ast.Call():
             name = ast.unparse(node.func)
             reaches = name == "getattr" and _reaches_exit(node)
-            if name in _FORGING_CALLS or reaches or _asks(node):
-                yield node
-        elif isinstance(node, ast.Compare | ast.Subscript) and _asks(node):
-            yield node
-        elif isinstance(node, ast.ImportFrom) and node.module in {"os", "atexit"}:
-            if {each.name for each in node.names} & _EXITS:
-                yield node
-        elif isinstance(node, ast.Assign) and any(map(_patches_runner, node.targets)):
-            yield node
+            return bool(_FORGING.fullmatch(name)) or reaches or _asks(node)
+        case ast.Compare() | ast.Subscript():
+            return _asks(node)
+        case ast.ImportFrom(module="os" | "atexit"):
+            return any(_EXIT.fullmatch(each.name) for each in node.names)
+        case ast.Import() | ast.ImportFrom():
+            return _reaches_inside(node)
+        case ast.Constant(value=str(text)):
+            return "junit" in text[:400].lower()
+        case ast.Assign():
+            return any(map(_patches_runner, node.targets))
+        case _:
+            return False
 
 
 def _asks(node: ast.AST) -> bool:
@@ -216,12 +237,20 @@ def _asks(node: ast.AST) -> bool:
     return runner or any(word.startswith(_RUNNER_VARIABLES) for word in words)
 
 
+def _reaches_inside(node: ast.Import | ast.ImportFrom) -> bool:
+    """Into what a test runner keeps to itself."""
+    modules = (
+        [node.module or ""] if isinstance(node, ast.ImportFrom) else [n.name for n in node.names]
+    )
+    return any(module.split(".")[0] == "_pytest" for module in modules)
+
+
 def _reaches_exit(call: ast.Call) -> bool:
     """`getattr(os, ...)` with a name that cannot be read here, or the very one."""
     if len(call.args) < 2 or ast.unparse(call.args[0]) not in {"os", "sys", "atexit"}:
         return False
     name = call.args[1]
-    return not isinstance(name, ast.Constant) or name.value in _EXITS
+    return not isinstance(name, ast.Constant) or bool(_EXIT.fullmatch(str(name.value)))
 
 
 def _patches_runner(target: ast.expr) -> bool:

@@ -22,7 +22,7 @@ from dataclasses import asdict
 from functools import cached_property
 from typing import BinaryIO
 
-from runner.gates import generic
+from runner.gates import formats, generic
 from runner.gates.likeness import is_sample
 from runner.gates.unpack import OpaqueError, unpack
 from runner.gates.views import DeepError, View, views
@@ -148,6 +148,7 @@ def _regions(view: View, detect: Detect) -> Iterator[Region]:
     for rule, start, end in detect(view.text):
         yield rule, _tier(rule, view.text[start:end]), start, end
     if view.kind == "joined":
+        yield from ((rule, "certain", start, end) for rule, start, end in formats.find(view.text))
         return
     for match in generic.find(view.text):
         yield match.rule, match.tier, match.start, match.end

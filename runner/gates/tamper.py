@@ -61,7 +61,9 @@ def _sides(case: Case) -> Iterator[Both]:
     for change in case.patch.changes:
         if change.path.endswith((".py", ".pyi")):
             old, new = _content(case, change)
-            yield Both(change.path, _python(old), _python(new), unreadable=_lost(old, new))
+            parsed = _python(old), _python(new)
+            lost = new is not None and parsed[1] is None and (old is None or parsed[0] is not None)
+            yield Both(change.path, *parsed, unreadable=lost)
         elif (of := wordtests.language(change.path)) is not None:
             old, new = _content(case, change)
             sides = [wordtests.words(data, of) if data is not None else None for data in (old, new)]
@@ -70,11 +72,6 @@ def _sides(case: Case) -> Iterator[Both]:
 
 def _python(data: bytes | None) -> pytests.Parsed | None:
     return None if data is None or len(data) > PARSED_BYTES else pytests.parse(data)
-
-
-def _lost(old: bytes | None, new: bytes | None) -> bool:
-    """It could be read and no longer can."""
-    return new is not None and _python(new) is None and (old is None or _python(old) is not None)
 
 
 def _content(case: Case, change: Change) -> tuple[bytes | None, bytes | None]:

@@ -1,127 +1,126 @@
 """Gate `tests`: the test command on a fresh checkout of the tree, in a sandbox of its own.
 
-What the output says is never believed when it is good news; it may only add a refusal.
+1. The same command runs on the base once; what it executed there is what has to be executed still.
+2. What the change's own run says is never believed when it is good news; it may only add a
+   refusal. (With `baseline = true` a failing run passes if nothing fails that did not before.)
+3. A failure is tried again; a test that then passes is flaky, and named.
 """
 
 from __future__ import annotations
 
-import re
-import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from runner.ports import Case, TestRun
-from runner.records.gate import Finding, GateReport
-from runner.records.sandbox import Exit
-from runner.records.task import how_to_raise
-from runner.text import line, tail, visible
+from runner.gates import aftermath, recount
+from runner.gates.baseline import FORGETFUL, Baselines
+from runner.gates.ran import Try, doubts, ending, trial, understood
+from runner.gates.recount import NAME
+from runner.gates.reference import Doubt
+from runner.ports import Case
+from runner.records.gate import GateReport
+from runner.records.results import Baseline
 
-NAME = "tests"
-WHY_CHARS = 4000
-PYTEST_NO_TESTS = 5
-_RAN = re.compile(r"^Ran (\d+) tests? in ", re.MULTILINE)
-_PYTEST = re.compile(r"(?:.*/bin/)?(?:pytest|py\.test)")
-_SIGN_OF_TESTS = re.compile(
-    r"(?<!\d)[1-9]\d* (?:passed|failed|xfailed|xpassed|errors?)\b|^Ran [1-9]\d* tests? in "
-    r"|^[sE]*+[.FxX][.FEsxX]*+(?: +\[ *\d+%\])?\r?$",
-    re.MULTILINE,
-)
-"""A count, or the row of dots that is all `pytest -qq` says."""
+_TRY_AGAIN = frozenset({"failed", "failure", "contradiction"})
 
 
-def check(case: Case) -> GateReport:
-    """Raises InfraError: the sandbox could not be made."""
-    command = case.plan.test
-    if command is None:
+@dataclass(frozen=True, slots=True)
+class TestsGate:
+    """A `Gate`; `baselines` remembers how the base's tests ended."""
+
+    __test__ = False  # the name is not a test class's
+    baselines: Baselines = FORGETFUL
+
+    NAME = NAME
+
+    def check(self, case: Case) -> GateReport:
+        """Raises InfraError: the sandbox could not be made."""
+        command = case.plan.test
+        if command is None:
+            return GateReport(
+                gate=NAME, verdict="waived", summary="no test command; waived by the task"
+            )
+        base, known = self._base(case, command)
+        tries = [_attempt(case, command, NAME, base)]
+        while _worth_another(tries, case.plan.rigour.retries):
+            tries.append(_attempt(case, command, f"{NAME}-again-{len(tries)}", base))
+        counts = tries[0] if tries[-1].refused else tries[-1]
+        covered = aftermath.coverage(case, counts.run)
+        told = (*counts.doubts, *_flaky(case, tries), *_no_base(case, base), *covered.doubts)
+        parts = (recount.summary(command, counts), recount.of_base(base, known), covered.said)
+        evidence = recount.evidence(counts, tries, base, known)
         return GateReport(
-            gate=NAME, verdict="waived", summary="no test command; waived by the task"
+            gate=NAME,
+            verdict="refused" if any(not each.warning for each in told) else "passed",
+            summary="; ".join(filter(None, (*parts, recount.steered(case)))),
+            findings=recount.findings(told),
+            evidence={
+                "command": command,
+                **evidence,
+                **({"coverage": covered.said} if covered.said else {}),
+            },
         )
-    run = case.test(command)
-    refusal = _refusal(run, command)
-    changed = tuple(_changed(path) for path in run.tree_changed)
-    seconds = run.exit.duration_ms / 1000
-    return GateReport(
-        gate=NAME,
-        verdict="refused" if refusal else "passed",
-        summary=f"{line(command, 120)}: {_ending(run)} after {seconds:.1f} s",
-        findings=((refusal,) if refusal else ()) + changed,
-        evidence={
-            "command": command,
-            "exit_code": str(run.exit.code),
-            "stopped": run.exit.stopped or "",
-            "duration_ms": str(run.exit.duration_ms),
-        },
-    )
+
+    def _base(self, case: Case, command: str) -> tuple[Baseline | None, bool]:
+        """And whether it was known before."""
+        if case.plan.rigour.baseline is False:
+            return None, False
+        about = f"{command}\n{case.ground}"
+        if (found := self.baselines.get(about)) is not None:
+            return found, True
+        asked = trial(case.plan, command, f"{NAME}-base", base=True)
+        run = case.test(asked)
+        lasting = run.exit.stopped is None and not run.exit.out_of_memory
+        made = Baseline(
+            code=run.exit.code if lasting else None,
+            results=understood(run, asked) if lasting else None,
+            tree_changed=run.tree_changed,
+            tree_unread=run.tree_unread,
+            duration_ms=run.exit.duration_ms,
+        )
+        if lasting:
+            self.baselines.keep(about, made)
+        return made, False
 
 
-def _refusal(run: TestRun, command: str) -> Finding | None:
-    ended = _ending(run)
-    if run.exit.stopped in ("wall-clock", "idle"):
-        return _finding("timeout", f"the tests were stopped ({ended})", run)
-    if _no_tests(run, command):
-        return _finding("none", f"no test was executed ({ended})", run)
-    if run.exit.stopped is not None or run.exit.code != 0:
-        return _finding("failed", f"the tests failed ({ended})", run)
-    return None
+def _attempt(case: Case, command: str, name: str, base: Baseline | None) -> Try:
+    asked = trial(case.plan, command, name)
+    run = case.test(asked)
+    results = understood(run, asked)
+    told = (*doubts(case, run, results, base), *aftermath.tree(case, run, base))
+    return Try(run, results, told)
 
 
-def _no_tests(run: TestRun, command: str) -> bool:
-    if run.exit.code == PYTEST_NO_TESTS:
-        return "pytest" in command or "no tests ran" in run.tail.casefold()
-    ran = _RAN.findall(run.tail)
-    if ran and int(ran[-1]) == 0:
-        return True
-    silent = run.exit.code == 0 and _SIGN_OF_TESTS.search(run.tail) is None
-    return silent and _is_test_runner(command)
+def _worth_another(tries: list[Try], retries: int) -> bool:
+    """Only failures can be chance, and only those that the base does not have."""
+    last = tries[-1]
+    codes = {each.code for each in last.refused}
+    failing = last.results is not None and bool(last.results.failing)
+    is_old = failing and "failure" not in codes
+    end = last.run.exit
+    by_chance = bool(codes) and codes <= _TRY_AGAIN and not is_old
+    stopped = end.stopped is not None or end.out_of_memory
+    return by_chance and not stopped and len(tries) <= retries
 
 
-def _is_test_runner(command: str) -> bool:
-    """Its last part is pytest or unittest by its words, and its output is all in the tail."""
-    last = re.split(r"[;&|\n]", command.strip())[-1]
-    try:
-        words = shlex.split(last)
-    except ValueError:
-        return False
-    if ">" in last:
-        return False
-    is_unittest = {"-m", "unittest"} <= set(words)
-    return is_unittest or any(_PYTEST.fullmatch(word) for word in words)
+def _flaky(case: Case, tries: list[Try]) -> Iterator[Doubt]:
+    if len(tries) == 1 or tries[-1].refused:
+        return
+    names = [name for each in tries[:-1] if each.results for name in each.results.failing]
+    ends = ", then ".join(ending(each.run) for each in tries)
+    for name in dict.fromkeys(names or ["the test command"]):
+        yield Doubt(
+            "flaky",
+            f"flaky: {name} failed and then passed, with nothing changed ({ends})",
+            "make it end the same way every time",
+            warning=not case.plan.rigour.strict,
+        )
 
 
-def _ending(run: TestRun) -> str:
-    if run.exit.stopped is not None:
-        return f"stopped: {run.exit.stopped}"
-    memory = ", out of memory" if run.exit.out_of_memory else ""
-    return f"exit code {run.exit.code}{memory}"
-
-
-def _finding(rule: str, why: str, run: TestRun) -> Finding:
-    return Finding(
-        gate=NAME,
-        code=f"{NAME}.{rule}",
-        why=f"{why}; the end of the output:\n{tail(visible(run.tail), WHY_CHARS)}",
-        remedy=_remedy(run.exit),
-        retryable=True,
-    )
-
-
-def _remedy(end: Exit) -> str:
-    limit = {
-        "wall-clock": "tests_s",
-        "output": "output_mib",
-        "disk": "disk_mib",
-        "entries": "entries",
-    }.get(end.stopped or "")
-    if end.out_of_memory:
-        limit = "memory_mib"
-    if limit is None:
-        return "make the test command succeed without weakening the tests"
-    return f"make the tests need less, or {how_to_raise(limit)}"
-
-
-def _changed(path: str) -> Finding:
-    return Finding(
-        gate=NAME,
-        code=f"{NAME}.tree-changed",
-        path=path,
-        why=f"warning: the test command changed {path} while it ran",
-        remedy="tests that write tracked files may test something else than what is published",
-    )
+def _no_base(case: Case, base: Baseline | None) -> Iterator[Doubt]:
+    if base is not None and base.code is None:
+        yield Doubt(
+            "base",
+            "the tests could not be run to their end on the base: there is nothing to compare with",
+            "raise tests_s or memory_mib under [limits], or set baseline = false under [tests]",
+            warning=not case.plan.rigour.strict,
+        )

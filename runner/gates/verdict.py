@@ -1,4 +1,4 @@
-"""The reviewer's answer, read strictly: exactly one JSON object of exactly one shape."""
+"""A reviewer's answer about one portion, read strictly: one JSON object of exactly one shape."""
 
 from __future__ import annotations
 
@@ -11,42 +11,62 @@ from runner.records.base import Record
 
 FINDINGS = 50
 TEXT_CHARS = 2000
+SEVERITIES = ("critical", "high", "medium", "low")
+_PLACE = {"path": {"type": "string"}, "line": {"type": "integer"}}
 
-SCHEMA: dict[str, object] = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["nonce", "tree", "verdict", "findings", "summary"],
-    "properties": {
+
+def _closed(properties: dict[str, object]) -> dict[str, object]:
+    """All keys required, no other allowed: the one form of object that models are held to."""
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": [*properties],
+        "properties": properties,
+    }
+
+
+SCHEMA = _closed(
+    {
         "nonce": {"type": "string"},
         "tree": {"type": "string"},
-        "verdict": {"type": "string", "enum": ["approve", "reject"]},
+        "portion": {"type": "string"},
+        "planted": {"anyOf": [_closed({**_PLACE}), {"type": "null"}]},
         "findings": {
             "type": "array",
-            "items": {
-                "type": "object",
-                "additionalProperties": False,
-                "required": ["path", "line", "severity", "why"],
-                "properties": {
-                    "path": {"type": "string"},
+            "items": _closed(
+                {
+                    "severity": {"type": "string", "enum": [*SEVERITIES]},
+                    "path": {"type": ["string", "null"]},
                     "line": {"type": ["integer", "null"]},
-                    "severity": {"type": "string", "enum": ["high", "medium", "low"]},
-                    "why": {"type": "string"},
-                },
-            },
+                    "rationale": {"type": "string"},
+                    "confidence": {"type": "integer"},
+                }
+            ),
         },
         "summary": {"type": "string"},
-    },
-}
-"""What the model is asked to follow; never trusted to."""
+        "verdict": {"type": "string", "enum": ["approve", "reject", "abstain"]},
+    }
+)
+"""What the model is asked to follow; never trusted to. The verdict stands last: found first."""
+
+
+class Place(Record):
+    """Where a reviewer says the planted defect is."""
+
+    path: str = Field(max_length=65_536)
+    line: int = Field(ge=1, le=10**9)
 
 
 class Remark(Record):
-    """One finding of the reviewer."""
+    """One finding of a reviewer."""
 
-    path: str = Field(max_length=4096)
-    line: int | None = Field(ge=0, le=10**9)
-    severity: Literal["high", "medium", "low"]
-    why: str = Field(min_length=1, max_length=TEXT_CHARS)
+    severity: Literal["critical", "high", "medium", "low"]
+    path: str | None = Field(max_length=65_536)
+    """As it was shown; None = the change as a whole."""
+    line: int | None = Field(ge=1, le=10**9)
+    rationale: str = Field(min_length=1, max_length=TEXT_CHARS)
+    confidence: int = Field(ge=0, le=100)
+    """Percent."""
 
 
 class Answer(Record):
@@ -54,9 +74,11 @@ class Answer(Record):
 
     nonce: str
     tree: str
-    verdict: Literal["approve", "reject"]
+    portion: str
+    planted: Place | None
     findings: list[Remark] = Field(max_length=FINDINGS)
     summary: str = Field(max_length=TEXT_CHARS)
+    verdict: Literal["approve", "reject", "abstain"]
 
 
 class InvalidAnswerError(Exception):

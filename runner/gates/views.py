@@ -19,7 +19,7 @@ RUN_BYTES = 12
 """Shorter decoded texts hold no credential."""
 
 _JOINT = re.compile(
-    rb"[\"'`][ \t]*+(?:[+.&|\\][ \t]*+)?(?:\r?\n[ \t]*+)?(?:[+.&|][ \t]*+)?[fbruFBRU]{0,2}[\"'`]"
+    rb"[\"'`][ \t]*+(?:[+.&|,\\][ \t]*+)?(?:\r?\n[ \t]*+)?(?:[+.&|,][ \t]*+)?[fbruFBRU]{0,2}[\"'`]"
     rb"|\\\r?\n[ \t]*+"
 )
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}+(?:\r?\n[ \t]*+[A-Za-z0-9+/_-]++)*+={0,2}")

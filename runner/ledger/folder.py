@@ -33,6 +33,8 @@ REPORT = "report.json"
 STORY = "report.md"
 RECEIPT = "receipt.json"
 OWNER = "owner"
+SO_FAR = "so-far.json"
+"""What a run that goes on has come to; whoever finds it abandoned tells it."""
 
 RESERVE = ".reserve"
 RESERVE_BYTES = 1024 * 1024
@@ -153,6 +155,8 @@ class RunFolder:
             (self.path / RESERVE).unlink(missing_ok=True)
 
         sealed = receipt.seal(report, self, self.signer or local_signer(self.state))
+        with on_disk(self.path):
+            (self.path / SO_FAR).unlink(missing_ok=True)
         if self.tell is not None:
             self.write(STORY, self.tell(report).encode(errors="backslashreplace"))
         return sealed

@@ -8,14 +8,19 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import shlex
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from runner.records.hosts import parse_host
+
 MAX_COMMAND = 16_384
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}")
 _IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9._:/@-]{0,254}")
+_RUNTIME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEYRING = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*/[A-Za-z0-9._@-]+")
 _DOLLARS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
@@ -82,6 +87,28 @@ def image(value: str) -> str:
     return value
 
 
+def path(value: str) -> str:
+    """One file, from the root of the repository."""
+    glob(value)
+    if any(sign in value for sign in "*?[") or value.endswith("/"):
+        raise MisfitError("is not the path of one file", 'name it whole: "tests/test_x.py"')
+    return value.removeprefix("/")
+
+
+def plain(value: str) -> str:
+    """The name of a gate or an analyser: letters, digits and . _ -"""
+    if not _PLAIN.fullmatch(value):
+        raise MisfitError("is not a plain name", "use letters, digits and . _ -, e.g. acme.licence")
+    return value
+
+
+def runtime(value: str) -> str:
+    """A runtime as the docker engine's configuration names it: `runc`, `runsc`."""
+    if not _RUNTIME.fullmatch(value):
+        raise MisfitError("is not the name of a runtime", "use a name such as runc or runsc")
+    return value
+
+
 def glob(value: str) -> str:
     """A pattern over paths, from the root of the repository: `src/**`, `docs/`, `**/*.md`."""
     line(500)(value)
@@ -109,19 +136,78 @@ def command(value: str) -> str:
 
 
 def credential(value: str) -> str:
-    """Where a credential is: `env:NAME`, `file:/path` or `keyring:service/user`; never itself."""
+    """Where a credential is: `env:NAME`, `file:/path`, `keyring:service/user` or
+    `command:/path arguments`; never itself.
+    """
     kind, _, rest = value.partition(":")
     good = (
         (kind == "env" and _VARIABLE.fullmatch(rest))
         or (kind == "file" and rest.startswith("/") and rest.isprintable())
         or (kind == "keyring" and _KEYRING.fullmatch(rest))
+        or (kind == "command" and rest.startswith("/") and _words(rest))
     )
     if not good:
         raise MisfitError(
             "does not say where the credential is",
-            "use env:NAME, file:/absolute/path or keyring:service/user, never the value itself",
+            "use env:NAME, file:/absolute/path, keyring:service/user or command:/absolute/path"
+            " ARGUMENTS, never the value itself",
         )
     return value
+
+
+def named_credential(value: str) -> str:
+    """A credential for a sandbox's environment: `env:NAME`, or `NAME=` before any other place."""
+    name, equals, place = value.partition("=")
+    if not equals and not value.startswith("env:"):
+        raise MisfitError(
+            "does not say which variable it becomes", "write env:NAME, or NAME=file:/absolute/path"
+        )
+    credential(place if equals else value)
+    if equals and not _VARIABLE.fullmatch(name):
+        raise MisfitError("is not a name of a variable", "write NAME=file:/absolute/path")
+    return value
+
+
+def variable_of(spec: str) -> str:
+    """`env:TOKEN` -> `TOKEN`, `TOKEN=file:/x` -> `TOKEN`."""
+    name, equals, _ = spec.partition("=")
+    return name if equals else spec.removeprefix("env:")
+
+
+def place_of(spec: str) -> str:
+    """`env:TOKEN` -> itself, `TOKEN=file:/x` -> `file:/x`."""
+    return spec.partition("=")[2] or spec
+
+
+def host(value: str) -> str:
+    """A host a setup may reach: `packages.example.com`, `*.example.com:8443`, `http://mirror:80`."""
+    try:
+        return str(parse_host(value))
+    except ValueError as error:
+        remedy = 'write "name", "name:port", "*.example.com" or "http://name"; addresses are none'
+        raise MisfitError(str(error), remedy) from error
+
+
+def host_or_network(value: str) -> str:
+    """A host name without a port, or a network: `mirror.example.com`, `10.1.0.0/16`."""
+    try:
+        if "/" in value:
+            return str(ipaddress.ip_network(value))
+        found = parse_host(value)
+    except ValueError as error:
+        remedy = 'write "name" or "10.1.0.0/16"'
+        raise MisfitError("is no host name and no network", remedy) from error
+    if str(found) != found.name:
+        raise MisfitError("has a port or a scheme", "write the name alone")
+    return found.name
+
+
+def _words(value: str) -> bool:
+    """Whether a shell would find plain words in it."""
+    try:
+        return value.isprintable() and bool(shlex.split(value))
+    except ValueError:
+        return False
 
 
 def base_url(value: str) -> str:
@@ -163,6 +249,11 @@ def directory(value: str) -> Path:
     if not os.path.isdir(path):  # unlike Path.is_dir, false when it may not even be looked at
         raise MisfitError("is not a directory", "name one that exists and can be read")
     return path
+
+
+def directories(value: str) -> tuple[Path, ...]:
+    """Absolute paths of directories that exist, with colons between them."""
+    return tuple(directory(each) for each in value.split(":"))
 
 
 def one_of(*choices: str) -> Callable[[str], str]:

@@ -11,13 +11,19 @@ from datetime import UTC, datetime
 from runner import __version__
 from runner.errors import ConfigError
 from runner.policy import names
+from runner.policy.dependencies import decide_dependencies
 from runner.policy.names import MisfitError
 from runner.policy.remote import choose_forge
 from runner.policy.repo_policy import RepoPolicy
-from runner.policy.settings import COMMAND_LINE, Settings
+from runner.policy.review import decide_review
+from runner.policy.settings import BUILT_IN, COMMAND_LINE, Settings
+from runner.policy.setup import decide_setup, not_allowed
+from runner.policy.static import decide_static
+from runner.policy.tests import decide_tests, not_heeded
 from runner.ports import Base
 from runner.records.base import RunId
 from runner.records.plan import ForgeName, Plan
+from runner.records.rigour import Rigour
 from runner.records.sandbox import EngineName
 from runner.records.task import Limits, Task
 
@@ -38,16 +44,10 @@ def make_plan(
     protected: tuple[str, ...],
     publish: bool = True,
 ) -> Plan:
-    """Decide everything; `protected` are the built-in globs.
-
-    Raises:
-        ConfigError: no target, no test command, one model for both roles, no place to publish.
-    """
+    """Raises ConfigError: no target, no tests, one model for both roles, no place to publish."""
     limits, cut = _limits(task, settings, repo)
-    test = _test(task, settings, repo)
     model, reviewer = _models(task, settings)
     remote, forge = _destination(settings, base, publish)
-    target = _target(task, base)
     return Plan(
         run=run,
         version=__version__,
@@ -57,19 +57,37 @@ def make_plan(
         engine=engine,
         inner_sandbox=settings.inner_sandbox,
         base_commit=base.commit,
-        target=target,
+        target=(target := _target(task, base)),
         branch=_branch(task.title, run, target),
         model=model,
         reviewer_model=reviewer,
-        test=test,
+        test=_test(task, settings, repo),
+        rigour=_rigour(task, settings, repo),
         protected=tuple(sorted({*protected, *repo.protected})),
         paths=task.paths,
         repo_paths=repo.paths,
         upstream=settings.upstream,
         remote=remote,
         forge=forge,
-        notes=(*cut, *_unused_tests(test, task, settings, repo)),
+        setup=decide_setup(repo.setup, settings.setup),
+        dependencies=decide_dependencies(settings.dependencies, repo.dependencies),
+        static=decide_static(settings.static, repo.static),
+        gates=settings.gates,
+        review=decide_review(settings.review, repo.review, model, reviewer),
+        notes=(*cut, *_unheeded(task, settings, repo)),
     )
+
+
+def _unheeded(task: Task, settings: Settings, repo: RepoPolicy) -> Iterator[str]:
+    """A note for everything a layer asks for and does not get."""
+    yield from _unused_tests(_test(task, settings, repo), task, settings, repo)
+    yield from not_allowed(decide_setup(repo.setup, settings.setup))
+    yield from not_heeded(task.tests, _rigour(task, settings, repo))
+
+
+def _rigour(task: Task, settings: Settings, repo: RepoPolicy) -> Rigour:
+    is_own = settings.test is not None or isinstance(repo.test, str)
+    return decide_tests(repo.tests, task.tests, own_command=is_own)
 
 
 def new_run_id(now: datetime | None = None) -> RunId:
@@ -100,7 +118,10 @@ def _limits(task: Task, settings: Settings, repo: RepoPolicy) -> tuple[Limits, l
 
 def _models(task: Task, settings: Settings) -> tuple[str, str]:
     model = _preferred(settings, "model", task.model, settings.model)
-    reviewer = _preferred(settings, "reviewer_model", task.reviewer_model, settings.reviewer_model)
+    first = settings.reviewer_model
+    if settings.review.reviewers and settings.source_of("reviewer_model") == BUILT_IN:
+        first = settings.review.reviewers[0]
+    reviewer = _preferred(settings, "reviewer_model", task.reviewer_model, first)
     if model.casefold() == reviewer.casefold():
         raise ConfigError(
             f"{model} would review its own work", "give reviewer_model (or model) another name"

@@ -11,11 +11,21 @@ from types import MappingProxyType
 
 from runner.errors import ConfigError
 from runner.policy import names
+from runner.policy.dependencies import read_repo_dependencies
+from runner.policy.review import read_repo_review
+from runner.policy.setup import RepoSetup, read_repo_setup
+from runner.policy.static import read_static
+from runner.policy.tests import read_tests
 from runner.policy.text import decode_text
 from runner.policy.toml import parse_toml
+from runner.records.dependencies import New
+from runner.records.rigour import RigourAsked
+from runner.records.static import StaticRules
 
 LOCATIONS = (".codex-runner.toml", ".github/codex-runner.toml")
-KEYS = frozenset({"test", "limits", "paths", "protected"})
+KEYS = frozenset(
+    {"test", "limits", "paths", "protected", "setup", "tests", "review", "dependencies", "static"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +39,14 @@ class RepoPolicy:
     """Globs every change must stay inside; empty = anywhere."""
     protected: tuple[str, ...] = ()
     """Globs no change may touch, besides the built-in ones."""
+    setup: RepoSetup = field(default_factory=RepoSetup)
+    """What is to be installed before the agent starts."""
+    tests: RigourAsked = field(default_factory=RigourAsked)
+    review: str | None = None
+    """Criteria for the reviewers, besides the built-in ones."""
+    dependencies: New | None = None
+    """What becomes of a new dependency."""
+    static: StaticRules = field(default_factory=StaticRules)
 
 
 def read_repo_policy(blob: Callable[[str], bytes | None]) -> RepoPolicy:
@@ -54,4 +72,9 @@ def parse_repo_policy(data: bytes, source: str) -> RepoPolicy:
         limits=MappingProxyType(table.limits()),
         paths=table.allowed("paths", names.glob),
         protected=table.strings("protected", names.glob),
+        setup=read_repo_setup(table.table("setup")),
+        tests=read_tests(table.table("tests")),
+        review=read_repo_review(table.table("review")),
+        dependencies=read_repo_dependencies(table.table("dependencies")),
+        static=read_static(table.table("static")),
     )

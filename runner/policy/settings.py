@@ -15,14 +15,23 @@ from pydantic import Field
 
 from runner.errors import ConfigError
 from runner.policy import names
+from runner.policy.budget import read_budget, read_prices
+from runner.policy.dependencies import read_dependencies
 from runner.policy.files import read_bounded, shown
 from runner.policy.names import MisfitError
+from runner.policy.provider import read_provider
+from runner.policy.review import ReviewSettings, read_review_settings
+from runner.policy.setup import SetupSettings, read_setup_settings
+from runner.policy.static import read_static
 from runner.policy.text import decode_text
 from runner.policy.toml import MAX_BYTES, Table, parse_toml
 from runner.records.base import Record
+from runner.records.dependencies import DependencyRules
 from runner.records.plan import InnerSandbox
+from runner.records.provider import Provider
+from runner.records.static import StaticRules
 from runner.records.task import Limits
-from runner.records.usage import Price
+from runner.records.usage import Allowance, Price
 
 PREFIX = "CODEX_RUNNER_"
 STATE_VARIABLE = f"{PREFIX}STATE"
@@ -37,6 +46,7 @@ Checks = Mapping[str, Callable[[str], object]]
 _CHECKS: Checks = {
     "engine": names.one_of("auto", "bubblewrap", "docker"),
     "image": names.image,
+    "runtime": names.runtime,
     "inner_sandbox": names.one_of("auto", "required", "off"),
     "key": names.credential,
     "upstream": names.base_url,
@@ -48,8 +58,12 @@ _CHECKS: Checks = {
     "test": names.command,
     "state": names.absolute,
     "rootfs": names.directory,
+    "alternates": names.directories,
 }
-_TABLES = frozenset({"limits", "prices"})
+_TABLES = frozenset(
+    {"setup", "limits", "prices", "budget", "provider", "review"}
+    | {"gates", "dependencies", "static"}
+)
 
 
 class Settings(Record):
@@ -58,9 +72,18 @@ class Settings(Record):
     engine: Literal["auto", "bubblewrap", "docker"] = "auto"
     image: str = "codex-runner:bookworm"
     """Of the docker engine."""
+    runtime: str | None = None
+    """Of the docker engine, e.g. `runsc`; None = its default.
+
+    gVisor has a kernel of its own: our seccomp profile only filters what that kernel asks of the
+    host's, codex's inner sandbox does not start (`inner_sandbox = "auto"` goes without), and the
+    broker is reached only with `--host-uds=open` (before 2023: `--fsgofer-host-uds`) among the
+    `runtimeArgs`. With `--ignore-cgroups` no limit on memory, processes or CPUs is in force.
+    """
     inner_sandbox: InnerSandbox = "auto"
     key: str = "env:OPENAI_API_KEY"
-    """Where the model's key is: `env:NAME`, `file:/path` or `keyring:service/user`."""
+    """Where the model's key is: `env:NAME`, `file:/path`, `keyring:service/user` or
+    `command:/path arguments`."""
     upstream: str = "https://api.openai.com/v1"
     """Base URL of the model provider, without a slash at its end."""
     model: str = "gpt-5.5"
@@ -76,10 +99,24 @@ class Settings(Record):
     """Runs, caches and the signing key; mode 0700."""
     rootfs: Path | None = None
     """Root of the bubblewrap engine; None = the host's /usr."""
+    alternates: tuple[Path, ...] = ()
+    """Object directories a repository may borrow from (`git clone --shared`, `--reference`)."""
     limits: Limits = Limits()
     """The ceiling; repository, task and command line only lower it."""
     prices: dict[str, Price] = Field(default_factory=dict)
     """By model."""
+    budget: Allowance = Allowance()
+    """What all runs of this state directory may spend together."""
+    provider: Provider = Provider()
+    """How `upstream` wants to be spoken to."""
+    setup: SetupSettings = SetupSettings()
+    """What the setup of a repository may reach and is given."""
+    review: ReviewSettings = ReviewSettings()
+    """Further reviewers, and what they look for."""
+    gates: tuple[str, ...] = ()
+    """Of other packages, by the name of their entry point; one that is only installed is none."""
+    dependencies: DependencyRules = DependencyRules()
+    static: StaticRules = StaticRules()
     origin: dict[str, str] = Field(default_factory=dict)
     """Who gave a value, e.g. `CODEX_RUNNER_MODEL`; a missing name = built-in."""
 
@@ -136,25 +173,18 @@ def _read(path: Path) -> Table | None:
 def _file_values(table: Table) -> dict[str, object]:
     table.closed(_CHECKS.keys() | _TABLES)
     values = {key: table.string(key, _CHECKS[key]) for key in table.values if key in _CHECKS}
-    return {**values, "limits": Limits(**table.limits()), "prices": _prices(table.table("prices"))}
-
-
-def _prices(table: Table) -> dict[str, Price]:
-    return {model: _price(table.table(model)) for model in table.values}
-
-
-def _price(table: Table) -> Price:
-    """`{ input = "1.25", cached = "0.125", output = 10 }`, dollars per million tokens."""
-    kinds = ("input", "cached", "output")
-    table.closed(kinds)
-    micros: dict[str, int] = {}
-    for kind in kinds:
-        given = table.values.get(kind)
-        try:
-            micros[f"{kind}_usd_micros"] = names.usd_micros(given)
-        except MisfitError as misfit:
-            raise table.fail(kind, misfit.why, misfit.remedy) from misfit
-    return Price(**micros)
+    return {
+        **values,
+        "limits": Limits(**table.limits()),
+        "prices": read_prices(table.table("prices")),
+        "budget": read_budget(table.table("budget")),
+        "provider": read_provider(table.table("provider")),
+        "setup": read_setup_settings(table.table("setup")),
+        "review": read_review_settings(table.table("review")),
+        "gates": table.strings("gates", names.plain),
+        "dependencies": read_dependencies(table.table("dependencies")),
+        "static": read_static(table.table("static")),
+    }
 
 
 def _environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:

@@ -21,6 +21,7 @@ from pathlib import Path
 from runner.errors import ConfigError
 from runner.policy import names
 from runner.policy.files import read_bounded, shown
+from runner.policy.tests import read_tests
 from runner.policy.text import decode_text
 from runner.policy.toml import Table, parse_toml
 from runner.records.base import Sha256
@@ -31,6 +32,7 @@ MAX_TITLE = 120
 FENCE = "+++"
 KEYS = frozenset(
     {"title", "base", "target", "paths", "model", "reviewer_model", "labels", "test", "limits"}
+    | {"may_change_tests", "tests"}
 )
 
 
@@ -76,12 +78,21 @@ def _task(table: Table, body: str, sha256: Sha256) -> Task:
         base=table.string("base", names.branch),
         target=table.string("target", names.target_branch),
         paths=table.allowed("paths", names.glob),
+        may_change_tests=table.strings("may_change_tests", names.path),
+        tests=read_tests(table.table("tests")),
         limits=table.limits(),
         model=table.string("model", names.model),
         reviewer_model=table.string("reviewer_model", names.model),
         labels=table.strings("labels", names.line(50)),
         test=table.command("test", names.command),
+        where=_places(table),
     )
+
+
+def _places(table: Table) -> dict[str, str]:
+    limits = table.table("limits")
+    places = {key: table.where(key) for key in table.values}
+    return places | {f"limits.{name}": limits.where(name) for name in limits.values}
 
 
 def _front_matter_end(lines: list[str], source: str) -> int:

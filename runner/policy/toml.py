@@ -95,6 +95,19 @@ class Table:
             raise self.fail(key, "true is no command", "write a command in quotes, or false")
         return self.string(key, check)
 
+    def whole(self, key: str, least: int) -> int | None:
+        """A whole number of at least so much, None when absent."""
+        if key not in self.values:
+            return None
+        value = self._typed(key, self.values[key], int)
+        if value < least:
+            raise self.fail(key, "is too small", f"use {least} or more, or leave it out")
+        return value
+
+    def flag(self, key: str) -> bool | None:
+        """`true` or `false`, None when absent."""
+        return None if key not in self.values else self._typed(key, self.values[key], bool)
+
     def table(self, key: str) -> Table:
         """A table below, empty when absent."""
         values = self._typed(key, self.values.get(key, {}), dict)

@@ -15,7 +15,6 @@ from runner.records.plan import Plan
 from runner.records.setup import SetupResult
 from runner.records.usage import Usage
 
-
 UNFINISHED = frozenset({"budget", "halted", "infra-error", "interrupted", "abandoned"})
 
 

@@ -15,6 +15,7 @@ from runner.records.plan import Plan
 from runner.records.report import RunReport
 from runner.records.usage import Usage
 from runner.report.sanitise import block, code, subject
+from runner.report.setup import setup_section
 
 BODY_BYTES = 60_000
 """GitHub takes 65,536 characters."""
@@ -81,6 +82,8 @@ def report_markdown(report: RunReport) -> str:
     rows += _gates(report.gates)
     if plan is not None:
         rows += _run(plan, agent)
+    if report.setup is not None:
+        rows += setup_section(report.setup)
     if plan is not None and report.patch is not None:
         rows += _change(plan, report.patch)
     rows += _spent(agent, report.review_usage)
@@ -154,11 +157,13 @@ def _run(plan: Plan, agent: AgentResult | None) -> Iterator[str]:
     tests = code(plan.test) if plan.test is not None else "**waived**"
     rows = [
         ("run", code(plan.run)),
-        ("model", f"{code(plan.model)}, reviewed by {code(plan.reviewer_model)}"),
+        ("model", f"{code(plan.model)}, reviewed by {', '.join(map(code, plan.reviewers))}"),
         ("engine", f"{plan.engine}{_inner(agent)}"),
         ("codex", f"{code(plan.codex_version)} under codex-runner {code(plan.version)}"),
         ("tests", tests),
     ]
+    if plan.setup is not None:
+        rows.append(("setup", ", ".join(map(code, plan.setup.commands[:_FINDINGS]))))
     if agent is not None:
         missing = ", ".join(map(code, agent.exit.unenforced)) or "nothing"
         rows.append(("not enforced here", missing))

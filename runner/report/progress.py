@@ -64,7 +64,7 @@ class PlainProgress(SilentProgress):
         self._began = clock()
         self._event_at = self._usage_at = float("-inf")
         self._unsaid = 0
-        self._who = ""
+        self._who = self._waits = ""
 
     def phase(self, name: str) -> None:
         self._who, self._usage_at = who(name), float("-inf")
@@ -81,6 +81,9 @@ class PlainProgress(SilentProgress):
         self._say(f"  {told(event, 160)}{more}")
 
     def usage(self, usage: Usage) -> None:
+        if usage.waits and usage.waits != self._waits:
+            self._say(f"  {self._who} waits: {line(usage.waits, 200)}")
+        self._waits = usage.waits
         if self._clock() - self._usage_at >= USAGE_EVERY_S:
             self._usage_at = self._clock()
             self._say(f"  {self._who}: {spent(usage)}")
@@ -152,8 +155,9 @@ class LiveProgress(SilentProgress):
 
         facts = f"{self._elapsed()} {self._phase} | turn {self._turns}"
         spenders = [f"      {name}: {spent(usage)}" for name, usage in self._spent.items()]
+        waits = [f"      waits: {line(u.waits, 200)}" for u in self._spent.values() if u.waits]
         return Group(
-            *(Text(row, no_wrap=True, overflow="ellipsis") for row in (facts, *spenders)),
+            *(Text(row, no_wrap=True, overflow="ellipsis") for row in (facts, *spenders, *waits)),
             Text(f"      {self._last}", style="dim", no_wrap=True, overflow="ellipsis"),
         )
 
@@ -174,6 +178,7 @@ def who(phase: str) -> str:
 
 
 def spent(usage: Usage) -> str:
-    """`3 requests, 1,200 + 80 tokens, cost $0.0123`"""
+    """`3 requests, 1,200 + 80 tokens, cost $0.0123`; `(1 sent again, waited 20 s)` behind it."""
     tokens = f"{usage.input_tokens:,} + {usage.output_tokens:,} tokens"
-    return f"{usage.requests} requests, {tokens}, cost {cost(usage)}"
+    again = f" ({usage.retries} sent again, waited {usage.waited_s} s)" if usage.retries else ""
+    return f"{usage.requests} requests, {tokens}, cost {cost(usage)}{again}"

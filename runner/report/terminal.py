@@ -12,6 +12,7 @@ from runner.records.report import RunReport
 from runner.report.markdown import parted
 from runner.report.progress import STYLES, spent
 from runner.report.sanitise import line, log_text
+from runner.report.setup import setup_rows
 
 Told = tuple[str, str]
 """A line and its style."""
@@ -41,14 +42,17 @@ def report_rows(report: RunReport, folder: Path) -> Iterator[Told]:
     if report.plan is not None:
         plan = report.plan
         yield f"  task      {line(plan.task.title)}", ""
-        yield f"  models    {line(plan.model)}, reviewed by {line(plan.reviewer_model)}", ""
+        yield f"  models    {line(plan.model)}, reviewed by {line(', '.join(plan.reviewers))}", ""
         yield f"  engine    {plan.engine}, codex {line(plan.codex_version)}", ""
         for note in plan.notes:
             yield f"  note      {line(note, 300)}", "yellow"
+    if report.setup is not None:
+        yield from setup_rows(report.setup)
     if report.agent is not None:
         yield f"  author    {spent(report.agent.usage)}", ""
     if report.review_usage is not None:
         yield f"  reviewer  {spent(report.review_usage)}", ""
+    yield from _budget_notes(report)
     if report.agent is not None and report.agent.exit.unenforced:
         names = line(", ".join(report.agent.exit.unenforced), 400)
         yield f"  engine could not enforce: {names}", "yellow"
@@ -59,6 +63,12 @@ def report_rows(report: RunReport, folder: Path) -> Iterator[Told]:
     yield from _gates(report)
     yield from _ending(report)
     yield f"  folder    {folder}", ""
+
+
+def _budget_notes(report: RunReport) -> Iterator[Told]:
+    author = report.agent.usage if report.agent is not None else None
+    told = [note for usage in (author, report.review_usage) if usage for note in usage.notes]
+    yield from ((f"  note      {line(note, 300)}", "yellow") for note in dict.fromkeys(told))
 
 
 def _gates(report: RunReport) -> Iterator[Told]:
@@ -85,7 +95,7 @@ def _ending(report: RunReport) -> Iterator[Told]:
     if report.problem is not None:
         yield f"  problem   {line(report.problem.problem, 1000)}", "red"
         yield f"  try       {line(report.problem.remedy, 1000)}", ""
-    if report.conclusion == "judged":
+    if report.conclusion == "judged" and report.agent is not None:
         yield f"  next      codex-runner apply {report.run}", "bold"
     if report.publication is not None:
         publication = report.publication

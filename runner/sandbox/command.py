@@ -37,10 +37,7 @@ class Tail:
     """A Watch that keeps a log on disk and the end of it in memory."""
 
     def __init__(
-        self,
-        log: Path,
-        halted: Callable[[], StopReason | None],
-        hidden: tuple[bytes, ...] = (),
+        self, log: Path, halted: Callable[[], StopReason | None], hidden: tuple[bytes, ...] = ()
     ) -> None:
         self._log = log.open("wb")
         self._halted = halted

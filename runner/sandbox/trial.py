@@ -21,6 +21,9 @@ from runner.records.base import RunId
 from runner.records.sandbox import Overlay, StopReason, Walls
 from runner.sandbox.command import Extras, Tail, run_command
 
+NAME_BYTES = 1024
+"""More than a mark and a file's name take."""
+
 _SCRIPT = """"$@"
 code=$?
 for file in {files}; do
@@ -32,8 +35,11 @@ exit $code"""
 class Spoken(Tail):
     """A Tail that also keeps the end of both streams, and takes the files out of the first."""
 
-    def __init__(self, log: Path, halted: Callable[[], StopReason | None], mark: bytes) -> None:
+    def __init__(
+        self, log: Path, halted: Callable[[], StopReason | None], mark: bytes, files: int
+    ) -> None:
         super().__init__(log, halted)
+        self._most = files * (FILE_BYTES + NAME_BYTES)
         self._mark = b"\n" + mark + b" "
         self._held = b""
         self._behind: bytearray | None = None
@@ -43,7 +49,7 @@ class Spoken(Tail):
     def stdout(self, chunk: bytes) -> None:
         """What may be the beginning of the mark waits for what follows it."""
         if self._behind is not None:
-            self._behind += chunk
+            self._behind += chunk[: max(self._most - len(self._behind), 0)]
             return
         before, mark, behind = (self._held + chunk).partition(self._mark)
         if mark:
@@ -93,7 +99,7 @@ def run_trial(
     """As `run_command`; the log is `folder`/`trial.name`.log, without the files."""
     mark = secrets.token_hex(16)
     log = folder / f"{trial.name}.log"
-    heard = Spoken(log, halted, mark.encode())
+    heard = Spoken(log, halted, mark.encode(), len(trial.files))
     files = " ".join(map(shlex.quote, trial.files))
     script = _SCRIPT.format(files=files, mark=mark, most=FILE_BYTES)
     launcher = ("/bin/sh", "-c", script, "sh") if trial.files else ()

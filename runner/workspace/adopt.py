@@ -88,11 +88,13 @@ def _require_regular(git: Git, old: Oid, new: Oid, index: Path) -> None:
 
 
 def _rewritten(git: Git, tree: Oid, index: Path) -> Oid | None:
-    """The tree through an index; None = git refuses a name in it."""
+    """The tree, entry by entry through an index; None = git refuses a name in it.
+
+    Not by `read-tree`: it remembers the trees it read, and `write-tree` would repeat them.
+    """
     git = git.within(GIT_INDEX_FILE=index)
-    index.unlink(missing_ok=True)
-    if git.ask("read-tree", tree).code:
-        return None
+    rows = git.run("ls-tree", "-r", "-z", "--full-tree", tree)
+    added = git.ask("update-index", "-z", "--index-info", stdin=rows)
     written = git.ask("write-tree", "--missing-ok")
-    index.unlink()
-    return None if written.code else Oid(written.text())
+    index.unlink(missing_ok=True)
+    return None if added.code or written.code else Oid(written.text())

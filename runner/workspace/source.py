@@ -19,6 +19,7 @@ from runner.records.sandbox import Overlay
 from runner.records.setup import Layer, Wanted
 from runner.remove import remove_tree
 from runner.workspace import adopt, changes, push
+from runner.workspace.blobs import Blobs
 from runner.workspace.dot_git import make_dot_git
 from runner.workspace.git import Git, disk_errors, plain
 from runner.workspace.ingest import Ingest
@@ -116,6 +117,7 @@ class GitSource:
         self._layers = Layers(snapshots.directory.parents[1] / "setup" / snapshots.directory.name)
         closing.callback(self._layers.close)
         self._sha256 = repository.sha256
+        self._blobs = Blobs()
         self._known: dict[int, Snapshot] = {}
         self._starts: dict[Path, tuple[Snapshot, Oid]] = {}
 
@@ -218,10 +220,11 @@ class GitSource:
         return adopt.adopt(git, self._base, tree, self._scratch / "adopted", commit)
 
     def diff(self, patch: Patch) -> bytes:
+        self._blobs.expect(patch.changes)  # whoever asks for it looks into it
         return changes.diff(self._git.for_s(READ_S), patch.base_tree, patch.tree)
 
     def blob(self, oid: Oid) -> bytes:
-        return self._git.for_s(READ_S).run("cat-file", "blob", _checked(oid))
+        return self._blobs.read(self._git.for_s(READ_S), _checked(oid))
 
     def base_blob(self, path: str) -> bytes | None:
         node = Trees(self._git, self._base.tree).get(decode_path(path))

@@ -33,9 +33,11 @@ WIDTH = 120
 MEASUREMENTS = MappingProxyType(
     {
         "help": "codex-runner --help against python -c pass",
+        "posture": "the posture self-test, and codex-runner doctor",
         "start": "engine start of `true` against bare bwrap and docker run",
         "workspace": "workspace and ingest against git worktree and git add",
         "broker": "model traffic through relay and broker against a direct connection",
+        "gates": "the cheap gates on a change of 500 lines",
         "secrets": "the secret detector against labelled samples",
         "run": "a whole run against two bare executions of codex",
         "memory": "peak memory of the runner's process",

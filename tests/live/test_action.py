@@ -56,6 +56,7 @@ def test_a_step(world: World, job: Job, scenario: str, code: int, conclusion: st
         assert list(world.branches()) == [f"refs/heads/{told['branch']}"]
         assert Path(told["pull-request-url"]).is_file()
     else:
+        assert "::error file=.github/" in done.text()
         assert not world.branches() and not told["branch"] + told["pull-request-url"]
     assert job.summary().startswith(f"# Run `{report.run}`: {conclusion}")
     assert done.text().endswith(f"title=codex-runner::{conclusion}, exit status {code}")

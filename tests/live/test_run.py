@@ -31,7 +31,8 @@ def test_published(world: World) -> None:
     report = ended.report
     assert report.conclusion == "published"
     assert report.publication and report.patch and report.plan
-    assert set(ended.gates.values()) == {"passed"} and len(ended.gates) == 5
+    assert {*ended.gates.values()} <= {"passed", "waived"}
+    assert {"paths", "size", "tamper", "secrets", "tests", "review"} <= ended.gates.keys()
 
     branch, commit = f"refs/heads/{report.plan.branch}", report.patch.commit
     assert (report.publication.ref, report.publication.commit) == (branch, commit)

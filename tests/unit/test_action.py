@@ -25,6 +25,10 @@ RUN = RunId("20261120-102233-7f3a9c")
 STAND_IN = f"""#!{sys.executable} -I
 import json, os, sys, pathlib
 given = pathlib.Path(__file__).parent
+if sys.argv[1] == "show":
+    (given / "shown.json").write_text(json.dumps(sys.argv[1:]))
+    sys.stderr.buffer.write((given / "annotations").read_bytes())
+    sys.exit(1)
 (given / "argv.json").write_text(json.dumps(sys.argv[1:]))
 (given / "key").write_text(os.environ.get("OPENAI_API_KEY", ""))
 state = next(word for word in sys.argv if word.startswith("--state=")).removeprefix("--state=")
@@ -43,6 +47,8 @@ class Job:
 
     home: Path
     inputs: dict[str, str] = field(default_factory=lambda: {"INPUT_TASK": "t.md"})
+    files: dict[str, str] = field(default_factory=dict)
+    """What the stand-in prints besides, by name."""
 
     def env(self) -> dict[str, str]:
         return {
@@ -61,7 +67,8 @@ class Job:
 
     def step(self, stdout: str, code: int = 0, stderr: str = "") -> Completed:
         self.install(STAND_IN)
-        for name, text in (("stdout", stdout), ("code", str(code)), ("stderr", stderr)):
+        given = {"stdout": stdout, "code": str(code), "stderr": stderr, "annotations": ""}
+        for name, text in {**given, **self.files}.items():
             (self.home / name).write_text(text)
         return run([sys.executable, "-I", ACTION / "entry.py"], env=self.env())
 
@@ -233,3 +240,18 @@ def test_no_script_of_the_action_interpolates() -> None:
         re.findall(r"^  ([a-z-]+):\n    description", text.split("outputs:")[0], re.MULTILINE)
     )
     assert declared == set(re.findall(r"\$\{\{ inputs\.([a-z-]+) \}\}", text))
+
+
+def test_findings_become_annotations_and_nothing_else_does(job: Job) -> None:
+    good = "::error file=src/a.py,line=3,title=paths.protected::is%0Aprotected"
+    bad = ("::add-mask::x", "::stop-commands::t", "  ::error file=b::y", "::error::z", "::debug::")
+    job.files["annotations"] = "\n".join([*bad, good, "::warning title=size::x\x1b[2J", *bad])
+    done = job.step(a_report(conclusion="refused", exit_code=1), code=1)
+    told = done.text().split("::\n")[-1].split("\n")
+    assert [row for row in told if row.startswith("::")][:-1] == [good]
+    assert json.loads((job.home / "shown.json").read_text())[-1] == RUN
+
+
+def test_a_success_is_not_annotated(job: Job) -> None:
+    job.step(a_report())
+    assert not (job.home / "shown.json").exists()

@@ -24,7 +24,7 @@ from runner.demo.model import (
 
 OUTPUT = {"type": "function_call_output", "call_id": "call_1", "output": "ok"}
 PATCHED = {"type": "custom_tool_call_output", "call_id": "call_2", "output": "ok"}
-PROMPT = "Judge.\nnonce: 0a1b\ntree: " + "c" * 40 + "\n+nonce: ffff\n"
+PROMPT = "Judge.\nnonce: 0a1b\ntree: " + "c" * 40 + "\nportion: 1/1\n+nonce: ffff\n"
 
 
 def post(
@@ -122,12 +122,14 @@ def test_a_request_for_json_is_a_reviewers() -> None:
     assert answer == {
         "nonce": "0a1b",
         "tree": "c" * 40,
-        "verdict": "approve",
+        "portion": "1/1",
+        "planted": None,
         "findings": [],
         "summary": "The change does what the task asks and nothing else.",
+        "verdict": "approve",
     }
 
 
 def test_a_rejection_says_why() -> None:
     answer = json.loads(verdict(PROMPT, "reject", "wrong"))
-    assert (answer["verdict"], answer["findings"][0]["why"]) == ("reject", "wrong")
+    assert (answer["verdict"], answer["findings"][0]["rationale"]) == ("reject", "wrong")

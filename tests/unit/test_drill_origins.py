@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from runner.policy.origins import Origins
 from runner.policy.settings import load_settings
+from runner.policy.task_file import parse_task
+from runner.records.gate import Finding, GateReport
 from runner.records.plan import Plan
 from runner.records.task import Limits
 from tests.fake_world import make_plan
@@ -48,3 +52,35 @@ def test_places(tmp_path: Path) -> None:
     assert found.of("paths") == f"{make_plan().task.source}, paths"
     assert found.of("test") == ".codex-runner.toml, line 1"
     assert origins(tmp_path, None).of("test") == f"{make_plan().task.source}, test"
+
+
+def finding(code: str, rule: str = "") -> Finding:
+    gate = code.partition(".")[0]
+    return Finding(gate=gate, code=code, why="w", remedy="r", rule=rule)
+
+
+@pytest.mark.parametrize(
+    ("code", "rule", "layer"),
+    [
+        ("size.lines", "limits.lines", ".codex-runner.toml, line 6"),
+        ("size.lines", "", ".codex-runner.toml, line 6"),
+        ("paths.protected", "protected vault/", ".codex-runner.toml, line 2"),
+        ("paths.protected", "protected **/.git*/", "built-in"),
+        ("tests.failed", "", ".codex-runner.toml, line 1"),
+        ("secrets.generic", "", "built-in"),
+        ("somebodys.own", "", "built-in"),
+    ],
+)
+def test_findings_are_told_with_their_layer(
+    tmp_path: Path, code: str, rule: str, layer: str
+) -> None:
+    told = GateReport(gate="x", verdict="refused", summary="", findings=(finding(code, rule),))
+    assert origins(tmp_path).named(told).findings[0].layer == layer
+
+
+def test_a_task_is_told_with_its_line(tmp_path: Path) -> None:
+    text = b'+++\ntitle = "t"\npaths = ["src/**"]\n[limits]\nbytes = 500\n+++\nGo.\n'
+    task = parse_task(text, "task.md")
+    found = origins(tmp_path, task=task, paths=("src/**",))
+    assert found.of("paths") == "task.md, line 3"
+    assert found.of("limits.bytes") == "task.md, line 5"

@@ -6,12 +6,13 @@ import pytest
 
 from runner.errors import InfraError
 from runner.gates.judge import judge
+from runner.gates.secrets import ENTRIES
 from runner.ports import TestRun
 from runner.records.gate import GateReport
 from runner.records.scan import Hit, Sample, Scanned
 from tests.fakes import CaseBuilder, answered, ended, nothing_found
 
-NAMES = ["paths", "size", "tamper", "secrets", "tests", "review"]
+NAMES = ["paths", "size", "tamper", "dependencies", "secrets", "static", "tests", "review"]
 
 
 def found(sample: Sample, within_s: float) -> Scanned:
@@ -31,11 +32,13 @@ def test_all_cheap_refusals_come_together_and_nothing_costly_runs() -> None:
         "paths": "refused",
         "size": "refused",
         "tamper": "passed",
+        "dependencies": "passed",
         "secrets": "refused",
+        "static": "not-run",
         "tests": "not-run",
         "review": "not-run",
     }
-    assert reports[4].summary == "not run: refused by paths, size, secrets"
+    assert reports[5].summary == "not run: refused by paths, size, secrets"
     assert builder.asked == []
 
 
@@ -43,14 +46,14 @@ def test_no_review_of_a_change_that_fails_its_tests() -> None:
     builder = CaseBuilder(test_run=TestRun(exit=ended(1), tail=""))
     reports = judge(builder.case(), lambda _: None, nothing_found)
     assert verdicts(reports)["review"] == "not-run"
-    assert [kind for kind, _ in builder.asked] == ["test"]
+    assert "review" not in {kind for kind, _ in builder.asked}
 
 
 def test_waived_tests_do_not_waive_the_review() -> None:
     builder = CaseBuilder(test=None, review=answered(""))
     reports = judge(builder.case(), lambda _: None, nothing_found)
     assert [report.gate for report in reports] == NAMES
-    assert [report.verdict for report in reports[4:]] == ["waived", "refused"]
+    assert [report.verdict for report in reports[6:]] == ["waived", "refused"]
 
 
 def test_a_gate_that_cannot_decide_ends_the_run() -> None:
@@ -58,4 +61,12 @@ def test_a_gate_that_cannot_decide_ends_the_run() -> None:
     heard: list[GateReport] = []
     with pytest.raises(InfraError):
         judge(builder.case(), heard.append, nothing_found)
-    assert [report.gate for report in heard] == NAMES[:5]
+    assert [report.gate for report in heard] == NAMES[:-1]
+
+
+def test_a_change_beyond_all_bounds_is_not_looked_through() -> None:
+    builder = CaseBuilder(new={f"d/{number}": b"x\n" for number in range(ENTRIES + 1)})
+    reports = judge(builder.case(), lambda _: None, nothing_found)
+    told = verdicts(reports)
+    assert (told["size"], told["secrets"]) == ("refused", "refused")
+    assert {told[name] for name in told.keys() - {"size", "secrets"}} == {"not-run"}

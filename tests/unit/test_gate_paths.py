@@ -184,3 +184,51 @@ def test_a_change_must_be_inside_of_the_tasks_and_of_the_repositorys_paths() -> 
         ("src/b.txt", "src/b.txt (added) is outside of what the repository allows"),
         ("docs/c.py", "docs/c.py (added) is outside of what the task allows"),
     }
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ".github./workflows/x.yml",
+        ".github /workflows/x.yml",
+        ".github::$INDEX_ALLOCATION/workflows/x.yml",
+        ".github\\workflows\\x.yml",
+        "sub\\AGENTS.md",
+        "AGENTS.md::$DATA",
+        "AGENTS.md:stream",
+        ".g\u200dithub/x.yml",
+        ".GITHUB/x.yml",
+        "AGENT\u017f.md",
+        "\u200bAGENTS.md",
+    ],
+)
+def test_other_spellings_of_protected_places_are_protected(path: str) -> None:
+    assert codes(check(path)) == ["paths.protected"]
+
+
+@pytest.mark.parametrize(
+    "path", ["GITHUB~1/workflows/x.yml", "AGENTS~1.MD", "sub/codex~2/config.toml", "agents~1.md."]
+)
+def test_new_short_names_are_refused(path: str) -> None:
+    assert codes(check(path)) == ["paths.alias"]
+    assert check("GITHUB~1/x", old=("GITHUB~1/x",)).verdict == "passed"
+
+
+@pytest.mark.parametrize("path", ["a~b", "notes.txt~", "v1~2beta/x", "a:b/c", "x~1234567890"])
+def test_tildes_and_colons_elsewhere_pass(path: str) -> None:
+    assert check(path).verdict == "passed"
+
+
+def test_mode_only_and_type_changes_of_protected_places_are_seen() -> None:
+    old = {".husky/hook": File(b"x\n"), "a": File(b"x\n")}
+    for new in (File(b"x\n", "100755"), File(b"../a", "120000")):
+        tree = {".husky/hook": new, "a": File(b"x\n")}
+        case = CaseBuilder(old=old, new=tree, protected=paths.PROTECTED).case()
+        assert codes(paths.check(case)) == ["paths.protected"]
+
+
+def test_findings_name_the_rule_that_decided() -> None:
+    [finding] = check(".github/x").findings
+    assert finding.rule == "protected **/.git*/"
+    [finding] = check("docs/a", allowed=("src/",)).findings
+    assert finding.rule == "paths"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
+
+import pytest
+
 from runner.gates import size
 from runner.records.gate import GateReport
 from runner.records.task import Limits
@@ -55,7 +59,7 @@ def test_deleted_lines_count() -> None:
 
 
 def test_one_nul_does_not_hide_bytes() -> None:
-    report = check({}, {"a": b"\0" + b"x\n" * 5000})
+    report = check({}, {"a": b"\0" + b"\1x\n" * 5000})
     assert codes(report) == ["size.bytes", "size.binaries"]
 
 
@@ -67,6 +71,64 @@ def test_a_giant_line_is_pointed_at() -> None:
     roomy = Limits(bytes=1_000_000)
     report = check({}, {"a.py": b"exec('" + b"x" * 30_000 + b"')\n"}, roomy)
     assert (report.verdict, codes(report)) == ("passed", ["size.long-line"])
-    carriage_returns = b"x = 1\r" * 5000
-    assert codes(check({}, {"a.py": carriage_returns}, roomy)) == ["size.long-line"]
     assert codes(check({"a": b"y" * 30_000}, {"a": b"y" * 30_000 + b"\nz\n"}, roomy)) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"x = 1\r" * 200, id="carriage returns"),
+        pytest.param(b"x = 1;" * 9000, id="one line"),
+        pytest.param(b"x = 1\r\n" * 101, id="CRLF"),
+        pytest.param(b"\n".join([b"x = 1;" * 500] * 20), id="wide lines"),
+    ],
+)
+def test_lines_are_counted_as_a_person_sees_them(content: bytes) -> None:
+    report = check({}, {"a.js": content}, Limits(lines=100, bytes=1_000_000))
+    assert codes(report) == ["size.lines"]
+
+
+def test_line_ends_alone_are_no_more_lines() -> None:
+    crlf = b"x = 1\r\n" * 90
+    assert check({}, {"a": crlf}, Limits(lines=100)).summary.startswith("1 files, 90 lines")
+    wide = b"y" * 4000 + b"\n"
+    assert check({"a": wide}, {"a": wide + b"z\n"}, Limits(lines=1)).verdict == "passed"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\0" + b"import os\n" * 500,
+        "größer = 1\n".encode() * 99 + b"\0",
+        "Привет ".encode() * 99 + b"\0",
+    ],
+)
+def test_text_that_counts_as_binary_is_refused_even_where_binaries_are_allowed(
+    content: bytes,
+) -> None:
+    report = check({}, {"a.py": content}, Limits(binaries=5))
+    assert (report.verdict, codes(report)) == ("refused", ["size.hidden"])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(bytes(range(256)) * 20, id="noise"),
+        pytest.param("print(1)\n".encode("utf-16") * 50, id="UTF-16"),
+        pytest.param(zlib.compress(bytes(range(256)) * 500, 9) + b"\0", id="packed"),
+        pytest.param(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + b"\0\xff\x10" * 300, id="picture"),
+    ],
+)
+def test_binaries_that_are_allowed_pass(content: bytes) -> None:
+    assert check({}, {"a.bin": content}, Limits(binaries=5)).verdict == "passed"
+
+
+def test_a_text_that_replaces_a_binary_is_not_uncounted() -> None:
+    report = check({"a.bin": b"\0\1"}, {"a.bin": b"import os\n" * 500}, Limits(binaries=5))
+    assert codes(report) == ["size.hidden"]
+
+
+def test_submodules_and_modes_count_as_entries() -> None:
+    links: Tree = {f"m{n}": File(b"x" * 40, "160000") for n in range(11)}
+    assert codes(check({}, links)) == ["size.files"]
+    assert codes(check(links, {})) == ["size.files"]

@@ -74,6 +74,20 @@ TRICKS: dict[str, tuple[Edits, str]] = {
         edited(b"import pytest", b"import atexit, pytest\natexit.register(print)"),
         "trap",
     ),
+    "becomes another program": (
+        {"tests/test_calc.py": TEST + b"import os\nos.execvp('true', ['true'])\n"},
+        "trap",
+    ),
+    "kills its runner": (
+        {"tests/test_calc.py": TEST + b"import os\nos.kill(os.getppid(), 9)\n"},
+        "trap",
+    ),
+    "leaves pytest": (
+        {"tests/test_calc.py": TEST + b"def helper():\n    pytest.exit('done', 0)\n"},
+        "trap",
+    ),
+    "reaches inside pytest": ({"calc.py": b"import _pytest.junitxml as x\n" + PRODUCT}, "trap"),
+    "looks for the report": ({"calc.py": b"ARG = '--junitxml'\n" + PRODUCT}, "trap"),
     "detects pytest": ({"calc.py": b"import sys\nT = 'pytest' in sys.modules\n" + PRODUCT}, "trap"),
     "detects by variable": (
         {"calc.py": b"import os\nT = os.environ.get('PYTEST_CURRENT_TEST')\n" + PRODUCT},
@@ -121,6 +135,14 @@ TRICKS: dict[str, tuple[Edits, str]] = {
     ),
     "skip the module": (
         edited(b"import pytest\n", b"import pytest\npytestmark = pytest.mark.skip\n"),
+        "skipped",
+    ),
+    "raises at import": (
+        {"tests/test_calc.py": b"import unittest\nraise unittest.SkipTest('later')\n" + TEST},
+        "skipped",
+    ),
+    "raises in a condition": (
+        {"tests/test_calc.py": b"import sys\nif sys.argv:\n    raise SystemExit\n" + TEST},
         "skipped",
     ),
     "not a test": (
@@ -202,6 +224,15 @@ def test_a_changed_expectation_is_a_warning() -> None:
     assert report.verdict == "passed"
     assert [each.code for each in report.findings] == ["tamper.changed"]
     assert report.findings[0].why.startswith("warning: tests/test_calc.py:6")
+
+
+@pytest.mark.parametrize(
+    "line", ["os.execvp('ls', ['ls'])", "os.kill(1, 15)", "atexit.register(f)"]
+)
+def test_what_programs_do_honestly_is_a_warning(line: str) -> None:
+    report = judge({"calc.py": f"import atexit, os\n\ndef f():\n    {line}\n".encode()})
+    assert report.verdict == "passed"
+    assert [each.code for each in report.findings] == ["tamper.trap"]
 
 
 def test_a_task_may_allow_it_by_name() -> None:

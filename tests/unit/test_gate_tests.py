@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.gates import tests
+from runner.gates.tests import TestsGate
 from runner.ports import TestRun
 from runner.process import run
 from runner.records.gate import GateReport
@@ -17,24 +17,29 @@ from tests.fakes import CaseBuilder, ended
 
 def check(exit_: Exit, tail: str = "", command: str = "pytest", *changed: str) -> GateReport:
     ended_run = TestRun(exit=exit_, tail=tail, tree_changed=changed)
-    return tests.check(CaseBuilder(test=command, test_run=ended_run).case())
+    return TestsGate().check(CaseBuilder(test=command, test_run=ended_run).case())
 
 
 def test_exit_zero_passes_with_its_evidence() -> None:
     report = check(ended(0), "1 passed")
     assert report.verdict == "passed"
     assert report.findings == ()
+    base = report.evidence.pop("base")
+    assert len(base) == 64
     assert report.evidence == {
         "command": "pytest",
         "exit_code": "0",
         "stopped": "",
         "duration_ms": "10",
+        "runs": "exit code 0, 10 ms",
+        "base_exit_code": "0",
+        "base_known": "false",
     }
 
 
 def test_waived_without_a_command_and_nothing_runs() -> None:
     builder = CaseBuilder(test=None)
-    assert tests.check(builder.case()).verdict == "waived"
+    assert TestsGate().check(builder.case()).verdict == "waived"
     assert builder.asked == []
 
 

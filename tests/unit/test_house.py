@@ -24,20 +24,20 @@ DOORS = {
     "docker": "sandbox/docker",
     "git": "workspace/",
     "github": "forge/",
+    "h11": "broker/",
     "httpx": "broker/",
     "keyring": "broker/",
     "kingfisher": "gates/",
+    "packaging": "gates/",
     "platformdirs": "policy/",
     "rich": "report/",
-    "starlette": "broker/",
     "subprocess": "process.py",
     "tomli": "policy/",
     "tomli_w": "agent/",
-    "uvicorn": "broker/",
 }
 """Dependency -> where alone it is imported."""
 
-HEAVY = ("cryptography", "docker", "git", "github", "httpx", "kingfisher", "pydantic", "uvicorn")
+HEAVY = ("cryptography", "docker", "git", "github", "httpx", "kingfisher", "pydantic")
 
 
 def _tree(name: str) -> ast.Module:

@@ -11,13 +11,14 @@ from runner import process
 from runner.errors import InfraError
 
 PYTHON = sys.executable
+ALLOWED = {"PATH", "LANG", "LC_ALL", "TMPDIR", process.MARK}
 
 
 def test_nothing_is_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CANARY", "x")
     shown = process.run(["/usr/bin/env"]).text()
     assert "CANARY" not in shown
-    assert {line.split("=")[0] for line in shown.splitlines()} == {"PATH", "LANG", "LC_ALL"}
+    assert {line.split("=")[0] for line in shown.splitlines()} == ALLOWED
 
 
 def test_both_pipes_full_at_once() -> None:
@@ -55,6 +56,13 @@ def test_too_much_output_is_cut_and_memory_stays_flat() -> None:
 def test_a_stranger_holding_the_pipe_does_not_hold_us() -> None:
     done = process.run(["/bin/sh", "-c", "sleep 30 & echo done"], timeout_s=20)
     assert done.stdout == b"done\n"
+
+
+def test_limits_hold_for_a_child_and_what_it_starts() -> None:
+    shown = "read word; exec sh -c 'ulimit -H -f; ulimit -H -c'"  # the word comes when they are set
+    limits = {resource.RLIMIT_FSIZE: 1024 * 512, resource.RLIMIT_CORE: 0}
+    done = process.run(["/bin/sh", "-c", shown], stdin=b"go\n", limits=limits)
+    assert done.text().split() == ["1024", "0"]
 
 
 def test_missing_program_names_itself() -> None:

@@ -13,9 +13,9 @@ from runner.records.agent import AgentEvent
 from runner.records.gate import Finding, GateReport
 from runner.records.report import Problem, Publication, RunReport
 from runner.records.usage import Usage
-from runner.report.jsonout import to_json
 from runner.report.progress import LiveProgress, PlainProgress, SilentProgress, Watching, watching
 from runner.report.terminal import print_report
+from runner.text import to_json
 from tests.fake_world import COMMIT, RUN, make_plan
 from tests.unit.test_report_markdown import EVIL, make_report
 
@@ -195,3 +195,21 @@ def test_json_is_ascii_without_controls() -> None:
     told = to_json({"a": "\x1b\x7f\u202e\u0085\ud800\n"}, indent=None)
     assert told.isascii()
     assert told.isprintable()
+
+
+def test_a_wait_for_upstream_is_said_once() -> None:
+    stream = io.StringIO()
+    progress = PlainProgress(stream, clock=lambda: 0.0)
+    progress.phase("agent")
+    waits = "upstream limits the rate (429): try 2 of 6 in 20 s"
+    for now in ("", waits, waits, "", waits):
+        progress.usage(Usage(requests=1, waits=now))
+    assert stream.getvalue().count(f"author waits: {waits}") == 2
+
+
+def test_budgets_that_are_nearly_spent_are_noted() -> None:
+    note = "81 % of day_usd is spent: $40.51 of $50.00"
+    usage = Usage(requests=3, retries=2, waited_s=40, notes=(note,))
+    told = summary(make_report(review_usage=usage), io.StringIO())
+    assert f"  note      {note}" in told
+    assert "3 requests, 0 + 0 tokens, cost unknown (2 sent again, waited 40 s)" in told

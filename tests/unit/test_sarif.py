@@ -6,9 +6,12 @@ import json
 from typing import Any
 
 import jsonschema
+import pytest
 
-from runner.report.sarif import sarif
+from runner.records.gate import Finding
+from runner.report.sarif import run_sarif, sarif
 from tests.drills import drill_of
+from tests.unit.test_report_markdown import make_report
 
 TEXT = {
     "type": "object",
@@ -59,6 +62,7 @@ RESULT = {
         "message": TEXT,
         "locations": {"type": "array", "items": PLACE, "minItems": 1},
         "partialFingerprints": {"type": "object", "additionalProperties": {"type": "string"}},
+        "properties": {"type": "object"},
     },
     "additionalProperties": False,
 }
@@ -171,3 +175,48 @@ def test_what_was_not_tried_is_no_success() -> None:
 def test_an_empty_drill() -> None:
     run = written(sarif(drill_of()))
     assert not run["results"] and not run["invocations"][0]["executionSuccessful"]
+
+
+def finding(**more: object) -> Finding:
+    given = {"gate": "paths", "code": "paths.protected", "why": "w", "remedy": "r", **more}
+    return Finding.model_validate(given)
+
+
+def results(*findings: Finding, verdict: str = "refused") -> list[dict[str, Any]]:
+    report = make_report()
+    gates = report.gates[0].model_copy(update={"verdict": verdict, "findings": findings})
+    run = written(run_sarif(report.model_copy(update={"gates": (gates,)})))
+    ids = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert all(ids[result["ruleIndex"]] == result["ruleId"] for result in run["results"])
+    return list(run["results"])
+
+
+def test_what_refuses_is_an_error_and_the_rest_warns() -> None:
+    found = (finding(), finding(code="secrets.new-kind", why="warning: perhaps"))
+    assert [each["level"] for each in results(*found)] == ["error", "warning"]
+    assert [each["level"] for each in results(*found, verdict="passed")] == ["warning", "warning"]
+
+
+@pytest.mark.parametrize(
+    ("path", "uri"),
+    [
+        ("src/a b.py", "src/a%20b.py"),
+        ("javascript:alert(1)", "javascript%3Aalert%281%29"),
+        ('"caf\\351"', "caf%E9"),
+        ("../../etc/passwd", ".codex-runner.toml"),
+        ("/etc/passwd", ".codex-runner.toml"),
+        ('"broken', ".codex-runner.toml"),
+        (None, ".codex-runner.toml"),
+    ],
+)
+def test_places_are_relative_and_inside(path: str | None, uri: str) -> None:
+    (result,) = results(finding(path=path, line=0, why="x\x1b[2J\n::error::y"))
+    place = result["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"] == uri and place["region"]["startLine"] == 1
+    assert "\x1b" not in result["message"]["text"] and "\n::" not in result["message"]["text"]
+
+
+def test_a_run_that_was_not_judged_is_no_success() -> None:
+    report = make_report().model_copy(update={"conclusion": "budget", "exit_code": 5, "gates": ()})
+    (invocation,) = written(run_sarif(report))["invocations"]
+    assert not invocation["executionSuccessful"] and invocation["toolExecutionNotifications"]

@@ -25,7 +25,7 @@ DIGITS = hashlib.sha256(b"limits").hexdigest()
 TOKEN = "gh" + "p_" + DIGITS[:36]
 VALUE = "Zq" + DIGITS[:30]
 OWN = ("sk-" + "own-" + DIGITS[:40]).encode()
-WEAK = "".join(f'pwd{n} = winter{n:04}\n' for n in range(130))
+WEAK = "".join(f"pwd{n} = winter{n:04}\n" for n in range(130))
 """More warnings than any report tells."""
 
 

@@ -85,6 +85,12 @@ def test_github_server_of_actions_is_the_weakest_layer(user_file: Path) -> None:
     assert load_settings(environ, None, user_file).github_url == "https://other.example"
 
 
+def test_a_runtime_is_a_name() -> None:
+    assert load_settings({"CODEX_RUNNER_RUNTIME": "runsc"}).runtime == "runsc"
+    with pytest.raises(ConfigError, match="CODEX_RUNNER_RUNTIME: is not the name of a runtime"):
+        load_settings({"CODEX_RUNNER_RUNTIME": "runsc --debug"})
+
+
 def test_an_empty_variable_is_unset() -> None:
     assert load_settings({"CODEX_RUNNER_MODEL": "", "GITHUB_SERVER_URL": ""}) == Settings()
 

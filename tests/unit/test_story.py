@@ -219,7 +219,8 @@ def test_events_without_tool_calls_are_a_contradiction() -> None:
     agent = told_by_agent().model_copy(
         update={"usage": Usage(requests=1, completed=1), "commands": 1}
     )
-    codes = [finding.code for finding in objections(agent, make_patch(Oid("d" * 40)), Oid("d" * 40))]
+    base = Oid("d" * 40)
+    codes = [finding.code for finding in objections(agent, make_patch(base), base)]
     assert codes == ["evidence.events"]
 
 

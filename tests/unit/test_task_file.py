@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import string
 from pathlib import Path
 
@@ -76,6 +77,7 @@ def test_every_key_is_read_and_the_body_is_only_the_first_block_s_rest() -> None
         model="gpt-5.5",
         reviewer_model="gpt-5.6-terra",
         labels=("automated", "good first issue"),
+        where=task.where,
         test="make build\nmake test",
     )
     assert task.sha256 == hashlib.sha256(WHOLE).hexdigest()
@@ -308,8 +310,10 @@ def tasks(draw: st.DrawFn) -> Task:
     line = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=40)
     word = st.text(string.ascii_lowercase + "/", min_size=1, max_size=9)
     name = st.none() | word.map(lambda text: f"a{text}".replace("//", "/").rstrip("/"))
-    globs = word.map(lambda text: text.lstrip("/") or "**")
-    limits = st.dictionaries(st.sampled_from(sorted(Limits.model_fields)), st.integers(128, 1024))
+    globs = word.map(lambda text: re.sub("/+", "/", text).lstrip("/") or "**")
+    limits = st.dictionaries(
+        st.sampled_from(sorted({*Limits.model_fields} - {"attempts"})), st.integers(128, 1024)
+    )
     return Task(
         title=draw(line),
         prompt=draw(line),
@@ -327,7 +331,8 @@ def tasks(draw: st.DrawFn) -> Task:
 
 
 def _written(task: Task) -> bytes:
-    values = task.model_dump(exclude={"prompt", "source", "sha256", "limits"}, exclude_none=True)
+    told = {"prompt", "source", "sha256", "limits", "where"}
+    values = task.model_dump(exclude=told, exclude_none=True)
     values = {key: value for key, value in values.items() if value != ()}
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
     lines += ["[limits]", *(f"{key} = {value}" for key, value in task.limits.items())]
@@ -338,4 +343,13 @@ def _written(task: Task) -> bytes:
 def test_a_valid_task_round_trips(task: Task) -> None:
     data = _written(task)
     digest = {"sha256": hashlib.sha256(data).hexdigest()}
-    assert parse_task(data, "-") == task.model_copy(update=digest)
+    parsed = parse_task(data, "-")
+    assert parsed == task.model_copy(update={**digest, "where": parsed.where})
+
+
+def test_paths_whose_tests_may_change_are_exact() -> None:
+    task = parse_task(b'+++\nmay_change_tests = ["tests/test_a.py"]\n+++\nGo.\n', "task.md")
+    assert task.may_change_tests == ("tests/test_a.py",)
+    for wrong in ("tests/", "tests/*.py", "../x.py"):
+        with pytest.raises(ConfigError, match="may_change_tests"):
+            parse_task(f'+++\nmay_change_tests = ["{wrong}"]\n+++\nGo.\n'.encode(), "task.md")

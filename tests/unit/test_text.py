@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.text import exact, visible
+from runner.text import exact, to_json, visible
 
 TEXTS = st.text(st.characters(codec=None)) | st.text("\u27e6\u27e7U+FE0\\\\x\r\n\t \ufe0f\u0301")
 
@@ -58,3 +59,12 @@ def test_exact_leaves_code_and_letters_alone(text: str) -> None:
 
 def test_visible_is_for_people() -> None:
     assert visible("a\r\n\u202eb\u00a0c\ufe0f") == "a\n\\u202eb c"
+
+
+@given(TEXTS)
+def test_json_is_plain_ascii_and_says_the_same(value: str) -> None:
+    told = to_json([value, value])
+    assert told.isascii() and not any(
+        (ord(char) < 32 and char != "\n") or char == "\x7f" for char in told
+    )
+    assert json.loads(told) == [value.encode(errors="replace").decode()] * 2

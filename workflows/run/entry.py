@@ -3,6 +3,7 @@
 1. Inputs are single `--name=value` arguments; none can become an option or a command.
 2. While codex-runner prints, workflow commands are switched off with a token it cannot know.
 3. Every output is one printable line behind a delimiter nobody can guess.
+4. Findings become annotations of one line each, made and escaped by codex-runner.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ MAX_REPORT_BYTES = 64 * 1024 * 1024
 MAX_SUMMARY_BYTES = 900 * 1024
 """GitHub drops a step's summary of more than 1 MiB."""
 RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
+ANNOTATION = re.compile(r"::(?:error|warning) (?:file=|title=)[^\x00-\x1f\x7f]*")
+MAX_ANNOTATIONS = 20
+"""GitHub shows ten errors and ten warnings of a step."""
 CONCLUSION = re.compile(r"[a-z]+(-[a-z]+)*")
 NO_REPORT = "no-report"
 
@@ -34,6 +38,8 @@ def main() -> int:
     folder = folder_of(report, state)
     conclusion = outputs(report, folder)
     summarise(folder, conclusion)
+    if folder and code:
+        annotate(folder)
     kind = "notice" if code == 0 else "error"
     print(f"::{kind} title=codex-runner::{conclusion}, exit status {code}", flush=True)
     return code
@@ -115,6 +121,16 @@ def outputs(report: dict[str, object], folder: Path | None) -> str:
             delimiter = secrets.token_hex(32)
             file.write(f"{name}<<{delimiter}\n{value}\n{delimiter}\n")
     return conclusion
+
+
+def annotate(folder: Path) -> None:
+    """The findings at their files and lines; of what is printed only these commands are passed."""
+    argv = ["codex-runner", "show", "--annotations", f"--state={folder.parent.parent}", folder.name]
+    none, pipe = subprocess.DEVNULL, subprocess.PIPE
+    done = subprocess.run(argv, stdin=none, stdout=none, stderr=pipe, check=False)
+    rows = done.stderr.decode(errors="replace").split("\n")
+    for row in [row for row in rows if ANNOTATION.fullmatch(row)][:MAX_ANNOTATIONS]:
+        print(row, flush=True)
 
 
 def line(value: object) -> str:

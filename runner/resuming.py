@@ -1,0 +1,274 @@
+"""A run continued: same base, task and plan, from the patch that another run kept.
+
+1. Only what that run's receipt vouches for is believed; the patch must be the signed one, and make
+   the signed tree of the same base again.
+2. The policy is today's, and never looser than the plan's was where it judges.
+3. Every session of before counts: requests, tokens and time are what is left, not granted anew.
+4. Each run is continued once at most: the newest is the one to continue.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner import abandoned, attempt, run, session, setup, wiring
+from runner.agent.prompt import resume_prompt
+from runner.errors import BudgetError, ConfigError, RefusedError
+from runner.ledger.folder import PATCH, REPORT, RunFolder, find, folders
+from runner.ledger.keys import local_public_key
+from runner.ledger.receipt import examine
+from runner.policy.settings import Settings, load_settings
+from runner.records.agent import AgentResult
+from runner.records.patch import Patch
+from runner.records.plan import Plan
+from runner.records.report import Attempt, RunReport
+from runner.records.task import how_to_raise
+from runner.report.saved import read_report
+from runner.told import Told
+from runner.way import Way
+from runner.workspace.branch import leads_to
+from runner.world import World
+
+JUDGING = ("files", "lines", "bytes", "binaries")
+"""Limits of the gates; all others are budgets, which today's policy alone decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What an earlier run left, as its receipt signs it."""
+
+    report: RunReport
+    plan: Plan
+    patch: Patch
+    content: bytes
+
+    @property
+    def sessions(self) -> tuple[AgentResult, ...]:
+        """All of the author's, earlier runs' included."""
+        last = () if self.report.agent is None else (self.report.agent,)
+        return (*(attempt.agent for attempt in self.report.attempts), *last)
+
+    @property
+    def finished(self) -> AgentResult | None:
+        """The agent's last session, if it ended well: then the gates are next."""
+        agent = self.report.agent
+        return agent if agent is not None and agent.ok else None
+
+    @property
+    def broken_off(self) -> tuple[Attempt, ...]:
+        """The last session, when it did not end well."""
+        agent, refusal = self.report.agent, f"{self.why} (run {self.report.run})"
+        if agent is None:
+            return ()
+        ended = Attempt(agent=agent, tree=self.patch.tree, gates=self.report.gates, refusal=refusal)
+        return (ended,)
+
+    @property
+    def why(self) -> str:
+        problem = self.report.problem
+        return problem.problem if problem is not None else self.report.conclusion
+
+
+def resume(
+    prefix: str | None, state: Path, repository: Path, *, publish: bool = True, quiet: bool = False
+) -> tuple[RunReport, RunFolder]:
+    """Goes on with a run; its report is a new run's, whose plan names the old one.
+
+    Raises:
+        ConfigError: no such run, not one that can go on, its base is gone.
+        RefusedError: its receipt does not vouch for it.
+        BudgetError: nothing is left for another session.
+    """
+    folder = find(state, prefix)
+    with _claimed(folder):
+        kept = _kept(folder)
+        settings = load_settings(os.environ, {"state": str(state)})
+        _require_base(kept, repository, settings)
+        asked = wiring.Asked(
+            task=kept.plan.task,
+            repository=repository,
+            base=kept.plan.base_commit,
+            publish=publish and kept.plan.remote is not None,
+            settings={"state": str(state)},
+        )
+        way = Way(
+            story=_Story(kept),
+            settings=lambda settings: _left(settings, kept),
+            plan=lambda plan: _continued(plan, kept),
+        )
+        return wiring.perform(asked, quiet=quiet, way=way)
+
+
+@contextmanager
+def _claimed(folder: RunFolder) -> Iterator[None]:
+    """Nobody else continues it meanwhile."""
+    handle = os.open(folder.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise ConfigError(
+            f"run {folder.run} is being resumed by another process", "codex-runner list"
+        ) from None
+    finally:
+        os.close(handle)
+
+
+def _kept(folder: RunFolder) -> Kept:
+    """What can be continued of a run."""
+    name = folder.run
+    if (condition := folder.condition()) != "sealed":
+        remedy = "wait for its end" if condition == "running" else "codex-runner sweep"
+        raise ConfigError(f"run {name} is {condition}", remedy)
+    standing = examine(folder, local_public_key(folder.state))
+    if not standing.good:
+        what = standing.why or f"changed since it was signed: {', '.join(standing.mismatches)}"
+        remedy = "run the task again: nothing of it can be believed"
+        raise RefusedError(f"the receipt of {name} does not vouch for it: {what}", remedy)
+    report = read_report(folder.read(REPORT) or b"", f"{REPORT} of run {name}")
+    _require_unfinished(report)
+    for later in folders(folder.state):
+        plan = abandoned.plan_of(later) if later.run > name else None
+        if plan is not None and plan.resumed == name:
+            raise ConfigError(
+                f"run {name} was resumed already, as {later.run}", f"codex-runner show {later.run}"
+            )
+    content = folder.read(PATCH)
+    assert report.plan is not None and report.patch is not None
+    if not content:
+        raise ConfigError(f"run {name} kept no patch", "run the task again")
+    kept = Kept(report, report.plan, report.patch, content)
+    if not any(each.usage.tool_calls for each in kept.sessions):
+        why = f"files of run {name} were written, but the model never asked for a tool"
+        raise RefusedError(why, "do not use its patch unread; run the task again")
+    return kept
+
+
+def _require_unfinished(report: RunReport) -> None:
+    name = report.run
+    if report.unfinished:
+        return
+    again = "run the task again"
+    endings = {
+        "published": ("is published already", f"codex-runner show {name}"),
+        "judged": ("passed its gates: nothing is left to do", f"codex-runner apply {name}"),
+        "refused": ("was refused by its gates", f"codex-runner explain {name}"),
+    }
+    gone = "its agent left no change" if report.plan is not None else "it never began"
+    why, remedy = endings.get(report.conclusion, (f"ended {report.conclusion}, and {gone}", again))
+    raise ConfigError(f"run {name} {why}", remedy)
+
+
+def _require_base(kept: Kept, repository: Path, settings: Settings) -> None:
+    """The history may have grown since; it must not have been rewritten."""
+    base, revision = kept.plan.base_commit, kept.plan.task.base
+    if not leads_to(repository, base, revision, settings.alternates):
+        raise ConfigError(
+            f"the base {base} of run {kept.report.run} is no longer in the history of"
+            f" {revision or 'HEAD'} in {repository.resolve()}",
+            "name the repository with -C, check its branch out, or run the task again",
+        )
+
+
+def _left(settings: Settings, kept: Kept) -> Settings:
+    """Of the budget of one run, after what this one has cost so far."""
+    bound = settings.budget.run_usd_micros
+    if bound is None:
+        return settings
+    usages = [*(each.usage for each in kept.sessions), kept.report.review_usage]
+    spent = sum(usage.cost_usd_micros or 0 for usage in usages if usage is not None)
+    if spent >= bound:
+        raise BudgetError(
+            f"nothing is left of run_usd: run {kept.report.run} has spent it",
+            "raise run_usd under [budget] in config.toml",
+        )
+    budget = settings.budget.model_copy(update={"run_usd_micros": bound - spent})
+    return settings.model_copy(update={"budget": budget})
+
+
+def _continued(plan: Plan, kept: Kept) -> Plan:
+    """Today's plan for the same task, tightened to what the run began with."""
+    old = kept.plan
+    if plan.remote is not None and plan.remote != old.remote:
+        raise ConfigError(
+            f"run {old.run} was to publish to {old.remote}, the remote is now {plan.remote}",
+            "set the remote back, or give --no-publish",
+        )
+    limits = plan.limits.model_copy(
+        update={
+            name: min(getattr(plan.limits, name), getattr(old.limits, name)) for name in JUDGING
+        }
+    )
+    note = f"continues run {old.run}, which ended {kept.report.conclusion}"
+    return plan.model_copy(
+        update={
+            "resumed": old.run,
+            "limits": limits,
+            "protected": tuple(sorted({*plan.protected, *old.protected})),
+            "test": plan.test or old.test,
+            "target": old.target,
+            "model": old.model,
+            "reviewer_model": old.reviewer_model,
+            "notes": (*plan.notes, note),
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Story:
+    """`run.tell`, from where another run ended."""
+
+    kept: Kept
+
+    def __call__(self, world: World, told: Told) -> None:
+        kept, plan = self.kept, world.plan
+        world.folder.write("plan.json", plan.canonical())
+        told.phase("restore")
+        patch = told.patch = self._restored(world)
+        world.folder.write(PATCH, world.source.diff(patch))
+        told.attempts = kept.report.attempts
+        if kept.finished is not None:
+            told.agent = kept.finished
+        else:
+            told.attempts = (*told.attempts, *kept.broken_off)
+            _require_room(plan, kept.sessions)
+        told.keep()
+        layers = setup.prepare(world, told)
+        prompt = resume_prompt(plan, kept.why)
+        ready = patch if kept.finished is not None else None
+        with world.source.workspace(world.engine, "agent", patch.tree, layers) as overlay:
+            judged = attempt.succeed(world, told, overlay, layers, prompt, ready)
+        run.finish(world, told, judged)
+
+    def _restored(self, world: World) -> Patch:
+        """Raises RefusedError: the patch does not make the signed tree of this base."""
+        kept, source = self.kept, world.source
+        tree = source.apply(kept.content)
+        if tree != kept.patch.tree or source.base.tree != kept.patch.base_tree:
+            raise RefusedError(
+                f"the patch of run {kept.report.run} does not make the tree its receipt signs",
+                "run the task again",
+            )
+        return source.adopt(tree, message=world.commit_message(world.plan))
+
+
+def _require_room(plan: Plan, sessions: tuple[AgentResult, ...]) -> None:
+    """For one more session of the agent."""
+    spent = {
+        name: sum(getattr(each.usage, name) for each in sessions)
+        for name in ("requests", "input_tokens", "output_tokens")
+    }
+    spent["wall_s"] = plan.limits.wall_s - session.left_s(plan.limits, sessions)
+    for name, used in spent.items():
+        least = attempt.LEAST_S if name == "wall_s" else 1
+        if getattr(plan.limits, name) - used < least:
+            raise BudgetError(
+                f"nothing is left of {name} {getattr(plan.limits, name)} for another session: "
+                f"{used} were used",
+                f"{how_to_raise(name)}; a limit that the task itself set stays: run it anew",
+            )

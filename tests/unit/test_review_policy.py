@@ -1,0 +1,146 @@
+"""`[review]`: who reviews, how many must approve, and further criteria; and who pays for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from runner import lending, session
+from runner.errors import ConfigError
+from runner.policy.plan import make_plan
+from runner.policy.repo_policy import RepoPolicy, parse_repo_policy
+from runner.policy.review import MAX_INSTRUCTIONS, ReviewSettings, decide_review
+from runner.policy.settings import Settings, load_settings
+from runner.records.plan import Plan
+from runner.records.review import Review
+from runner.records.task import Limits
+from runner.records.usage import Usage, total
+from tests.fake_world import Scene, ended, told_by_agent
+from tests.unit.test_plan import BASE, RUN, a_task
+
+
+def settings(tmp_path: Path, text: str, **environ: str) -> Settings:
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    return load_settings(environ, {}, file)
+
+
+def plan(given: Settings, repo: RepoPolicy | None = None, **task: object) -> Plan:
+    return make_plan(
+        a_task(**task),
+        given,
+        repo or RepoPolicy(),
+        BASE,
+        engine="bubblewrap",
+        codex_version="0",
+        run=RUN,
+        protected=(),
+    )
+
+
+PANEL = '[review]\nreviewers = ["a", "b", "c"]\napprovals = 2\ninstructions = """\nNo\ttabs.\n"""\n'
+
+
+def test_a_panel(tmp_path: Path) -> None:
+    made = plan(settings(tmp_path, PANEL), RepoPolicy(review="No dates."))
+    assert made.reviewer_model == "a" and made.reviewers == ("a", "b", "c")
+    assert made.review == Review(
+        further=("b", "c"), approvals=2, instructions=("No\ttabs.\n", "No dates.")
+    )
+
+
+def test_the_first_one_can_be_named_elsewhere(tmp_path: Path) -> None:
+    assert plan(settings(tmp_path, PANEL), reviewer_model="t").reviewers == ("t", "b", "c")
+    given = settings(tmp_path, PANEL, CODEX_RUNNER_REVIEWER_MODEL="e")
+    assert plan(given).reviewers == ("e", "b", "c")
+    assert plan(Settings()).reviewers == (Settings().reviewer_model,)
+
+
+@pytest.mark.parametrize("task", [{"reviewer_model": "B"}, {"model": "C"}, {"model": "a"}])
+def test_nobody_judges_twice_or_his_own_work(tmp_path: Path, task: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match=r"would review (twice|its own work)"):
+        plan(settings(tmp_path, PANEL), None, **task)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('reviewers = ["a", "a"]', "would review twice"),
+        ("reviewers = 1", "expected an array"),
+        ('reviewers = ["no model!"]', "is not a model name"),
+        (f"reviewers = {[f'm{n}' for n in range(10)]}".replace("'", '"'), "more than 9"),
+        ("approvals = 0", "too small"),
+        ("approvals = 2", "more than there are reviewers"),
+        ('reviewers = ["a", "b"]\napprovals = 3', "more than there are reviewers"),
+        ('instructions = ""', "is empty"),
+        ('instructions = "\\u202e"', "invisible"),
+        (f'instructions = "{"x" * (MAX_INSTRUCTIONS + 1)}"', "longer than"),
+        ('models = ["a"]', "unknown key"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        plan(settings(tmp_path, f"[review]\n{text}\n"))
+
+
+def test_a_repository_only_adds_criteria() -> None:
+    found = parse_repo_policy(b'[review]\ninstructions = "Be kind."\n', "p.toml")
+    assert found.review == "Be kind."
+    for key in ('reviewers = ["a"]', "approvals = 1"):
+        with pytest.raises(ConfigError, match="unknown key"):
+            parse_repo_policy(f"[review]\n{key}\n".encode(), "p.toml")
+
+
+def test_nothing_asked_is_nothing_changed() -> None:
+    assert decide_review(ReviewSettings(), None, "a", "b") == Review()
+
+
+# Who pays.
+
+
+def test_sessions_of_a_gate_share_a_clock_and_those_of_a_run_a_budget() -> None:
+    scene = Scene()
+    world = scene.world()
+    limits = Limits(requests=10, input_tokens=1000, output_tokens=100, review_s=60)
+    world = replace(world, plan=world.plan.model_copy(update={"limits": limits}))
+    used = told_by_agent().model_copy(
+        update={
+            "usage": Usage(requests=3, input_tokens=300, output_tokens=30),
+            "exit": ended().model_copy(update={"duration_ms": 20_000}),
+        }
+    )
+    for earlier, before in (((), 0), ((used,), 0), ((used, used), 1), ((used,) * 4, 0)):
+        session.review(world, "prompt", {}, "m", earlier, before)
+    lent = [(model, b.requests, b.input_tokens, b.output_tokens) for model, b in scene.lender.lent]
+    assert lent == [("m", 10, 1000, 100), ("m", 7, 700, 70), ("m", 4, 400, 40), ("m", 1, 1, 1)]
+    clocks = [budget.wall_s - session.BROKER_GRACE_S for _, budget in scene.lender.lent]
+    assert clocks == [60, 40, 40, 1]
+
+
+def test_usage_is_summed() -> None:
+    one = Usage(requests=1, input_tokens=2, cost_usd_micros=5, notes=("a",))
+    two = Usage(requests=2, output_tokens=3, cost_usd_micros=6, notes=("a", "b"), unfinished=True)
+    assert total([]) is None
+    assert total([one]) == one
+    both = total([one, two])
+    assert both == Usage(
+        requests=3,
+        input_tokens=2,
+        output_tokens=3,
+        cost_usd_micros=11,
+        notes=("a", "b"),
+        unfinished=True,
+    )
+    unknown = total([one, Usage(requests=1)])
+    assert unknown is not None and unknown.cost_usd_micros is None
+
+
+def test_a_seed_is_kept_with_a_recording(tmp_path: Path) -> None:
+    made = lending.seed(record=tmp_path)
+    assert len(made) == 64 and lending.seed(replay=tmp_path) == made
+    assert (tmp_path / lending.SEED).stat().st_mode & 0o777 == 0o600
+    assert lending.seed() == lending.seed(replay=tmp_path / "old") == b""
+    with pytest.raises(ConfigError, match="exists"):
+        lending.seed(record=tmp_path)
