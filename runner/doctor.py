@@ -29,7 +29,8 @@ from runner.sandbox import posture
 from runner.sandbox.codex_package import CodexPackage, locate
 from runner.sandbox.probe import failed
 from runner.sandbox.versions import versions
-from runner.workspace.repository import find, remote_branch
+from runner.workspace.plain import locate as locate_repository
+from runner.workspace.repository import find, remote_branch, resolve
 
 ORDER: tuple[EngineName, ...] = ("docker", "bubblewrap")
 """As `engine = "auto"` prefers them."""
@@ -49,7 +50,7 @@ class Asked:
 
 
 def diagnose(asked: Asked) -> Diagnosis:
-    """Raises ConfigError: a setting is wrong."""
+    """Raises ConfigError: a setting is wrong, or the repository is none."""
     settings = load_settings(os.environ, asked.settings)
     state = prepare_state(settings.state, _root(asked.repository))
     package = _package()
@@ -87,11 +88,16 @@ def diagnose(asked: Asked) -> Diagnosis:
 
 
 def _root(repository: Path) -> Path:
-    """Where no state may be; outside of every repository it may be anywhere."""
-    try:
-        return find(repository).root
-    except ConfigError:
+    """Where no state may be; outside of every repository, when none was named, anywhere.
+
+    Raises:
+        ConfigError: it is none, or nothing is committed there.
+    """
+    if repository == Path() and locate_repository(repository) is None:
         return Path(os.devnull)
+    place = find(repository)
+    resolve(place, None)
+    return place.root
 
 
 def _package() -> CodexPackage | InfraError:

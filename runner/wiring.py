@@ -163,7 +163,7 @@ def _parts(
     tried = Tried(state / "tried.json")
     package = locate(tried=tried)
     engine = ready_engine(settings, package, scratch, tried)
-    policy = read_repo_policy(source.base_blob)
+    policy = read_repo_policy(source.base_blob, source.at_base)
     made = make_plan(
         way.task(asked.task, policy),
         settings,

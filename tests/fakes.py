@@ -63,7 +63,7 @@ class CaseBuilder:
     reviewer_model: str = "reviewer"
     diff: bytes | None = None
     """None = what git would say of the two trees."""
-    panel: Review = Review()
+    panel: Review = field(default_factory=Review)
     test_run: TestRun | tuple[TestRun, ...] = field(
         default_factory=lambda: TestRun(exit=ended(0), tail="")
     )

@@ -88,7 +88,7 @@ def _origin(drilled: Drilled, settings: Settings, source: Source) -> Origin:
 
 def _task(task: Task, settings: Settings, source: Source) -> Task:
     """Aimed at the arena's one branch; without any test command the gate is waived."""
-    policy = read_repo_policy(source.base_blob)
+    policy = read_repo_policy(source.base_blob, source.at_base)
     unasked = settings.test is None and policy.test is None and task.test is None
     return task.model_copy(
         update={"base": None, "target": None, "test": False if unasked else task.test}

@@ -49,13 +49,22 @@ class RepoPolicy:
     static: StaticRules = field(default_factory=StaticRules)
 
 
-def read_repo_policy(blob: Callable[[str], bytes | None]) -> RepoPolicy:
-    """Look the policy up with `blob`, which reads a file of the base commit.
+def read_repo_policy(
+    blob: Callable[[str], bytes | None], there: Callable[[str], bool]
+) -> RepoPolicy:
+    """Look the policy up with `blob`, which reads a regular file of the base commit; `there` says
+    whether the commit has anything of that name.
 
     Raises:
-        ConfigError: the file is wrong, or there are two.
+        ConfigError: the file is wrong or not a regular one, or there are two.
     """
     found = {name: data for name in LOCATIONS if (data := blob(name)) is not None}
+    for name in LOCATIONS:
+        if name not in found and there(name):
+            raise ConfigError(
+                f"{name} is not a regular file at the base commit",
+                "commit the policy itself, not a link to it",
+            )
     if len(found) > 1:
         raise ConfigError(f"{' and '.join(found)} both exist", "keep one of them")
     for name, data in found.items():

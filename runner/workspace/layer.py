@@ -134,8 +134,8 @@ def _submodules(listing: Listing) -> set[bytes]:
 def _checked(git: Git, *args: str, stdin: bytes = b"") -> None:
     """These fail because of the base: a bad name, or a partial clone without some blobs."""
     done = git.ask(*args, stdin=stdin)
-    if b"No space left" in done.stderr:
-        raise InfraError("no space left for a checkout of the base", "free some space")
+    if b"No space left" in done.stderr or b"unable to write" in done.stderr:
+        raise InfraError("disk full: no space left for a checkout of the base", "free some space")
     if done.code:
         raise ConfigError(
             f"the base cannot be checked out: {plain(done.error())}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from time import perf_counter
 
 from runner.ports import Engine
 from runner.records.base import RunId
@@ -14,6 +15,7 @@ from tests.bench.engines import bubblewrap, docker
 from tests.bench.rounds import Setting, interleave, seconds
 from tests.bench.row import Result, Row, Unmeasured, UnmeasuredError
 
+TEARDOWN_MS = {"bubblewrap": 50.0, "docker": 300.0}
 NAMESPACES = ("--unshare-user", "--unshare-all", "--die-with-parent", "--new-session")
 FILES = ("--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp")
 SPEC = SandboxSpec(RunId("bench"), "probe", ("true",), {"PATH": "/usr/bin:/bin"}, Walls(60), "/")
@@ -35,7 +37,9 @@ def measure(setting: Setting) -> Iterator[Result]:
     }
     for what, make in makers.items():
         try:
-            yield _row(what, *make(), setting.rounds)
+            engine, bare = make()
+            yield _row(what, engine, bare, setting.rounds)
+            yield _teardown(engine, setting.rounds)
         except UnmeasuredError as error:
             yield Unmeasured(what, str(error))
 
@@ -53,6 +57,19 @@ def _row(what: str, engine: Engine, bare: Sequence[str | Path], rounds: int) -> 
     interleave(arms, 1)
     taken = interleave(arms, 3 * rounds)
     return Row(what, "ms", taken["ours"], taken["bare"], "ratio")
+
+
+def _teardown(engine: Engine, rounds: int) -> Row:
+    """From the command's end until nothing of its sandbox is left."""
+
+    def after() -> float:
+        began = perf_counter()
+        end = engine.run(SPEC, b"", Deaf())
+        return 1000 * (perf_counter() - began) - end.start_ms - end.duration_ms
+
+    taken = interleave({"after": after}, 3 * rounds)
+    what = f"{engine.name}: removal of a sandbox after its end"
+    return Row(what, "ms", taken["after"], (), "itself", at_most=TEARDOWN_MS[engine.name])
 
 
 def _bubblewrap() -> tuple[Engine, Sequence[str | Path]]:

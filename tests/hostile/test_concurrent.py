@@ -49,7 +49,7 @@ def one(scene: Scene, sample: Sample, marker: str) -> Completed:
     look = "cat /proc/*/cmdline /proc/*/environ /tmp/* /dev/shm/* 2>/dev/null | tr '\\0' '\\n'"
     steps = (Shell(f"{look}; echo {marker} > note.txt; cp note.txt /tmp; sleep 1"), Say("Done."))
     with ScriptedModel(steps, key=KEY) as model:
-        argv = [CLI, "run", "--prompt", "Leave a note", "--test", f"grep -q {marker} note.txt"]
+        argv = [CLI, "run", "--prompt", "Leave a note", "--test", f"grep -qr {marker} ."]
         return run(argv, env=scene.env(model.url), cwd=sample.repository, timeout_s=300)
 
 

@@ -230,12 +230,13 @@ def test_a_forged_report_does_not_agree_with_what_was_printed(gated: Gated) -> N
     assert (tests.evidence["told_by"], codes(tests)) == ("junit", ["tests.contradiction"])
 
 
-def test_everything_forged_is_not_seen(gated: Gated) -> None:
+def test_everything_forged_is_seen_by_its_text_alone(gated: Gated) -> None:
     """It runs in the tests' process: whatever they can say, it can say, if it goes this far. Only
     its text gives it away, to a reader."""
     change = {"calc.py": FORGED.replace("    SAY\n", SAY_PAST_CAPTURE)}
     tamper, tests = gated.judged(BASE, change)
-    assert (tamper.verdict, tests.verdict) == ("passed", "passed")
+    assert tests.verdict == "passed", "what it says cannot be told from the truth"
+    assert tamper.verdict == "refused", "how it gets there is named"
 
 
 @both_engines

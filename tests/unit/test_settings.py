@@ -202,13 +202,19 @@ files = 3
 def test_the_repository_s_policy() -> None:
     wanted = RepoPolicy("make check", {"files": 3}, ("src/**",), ("deploy/",))
     for name in (".codex-runner.toml", ".github/codex-runner.toml"):
-        assert read_repo_policy({name: POLICY}.get) == wanted
-    assert read_repo_policy(lambda _: None) == RepoPolicy()
+        assert read_repo_policy({name: POLICY}.get, {name}.__contains__) == wanted
+    assert read_repo_policy(lambda _: None, lambda _: False) == RepoPolicy()
 
 
 def test_two_policies_are_one_too_many() -> None:
     with pytest.raises(ConfigError, match="both exist"):
-        read_repo_policy(lambda _: POLICY)
+        read_repo_policy(lambda _: POLICY, lambda _: True)
+
+
+@pytest.mark.parametrize("name", [".codex-runner.toml", ".github/codex-runner.toml"])
+def test_a_policy_that_is_a_link_is_not_taken_for_none(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name} is not a regular file"):
+        read_repo_policy(lambda _: None, {name}.__contains__)
 
 
 @pytest.mark.parametrize(
