@@ -64,6 +64,7 @@ def check(wanted: Wanted, *, quiet: bool = False) -> tuple[RunReport, RunFolder]
 
     Raises:
         ConfigError: a setting, the base or the patch file is wrong; nothing was started.
+        NothingToDoError: the branch has no commit beyond its base.
     """
     environ = os.environ if wanted.environ is None else wanted.environ
     settings = load_settings(environ, wanted.settings, wanted.user_file)
@@ -73,6 +74,8 @@ def check(wanted: Wanted, *, quiet: bool = False) -> tuple[RunReport, RunFolder]
         _require_key(settings, environ)
     if wanted.patch is None:
         branch = _branch(wanted, settings)
+        if branch.head == branch.base:
+            raise NothingToDoError(f"there is nothing to judge: HEAD is {branch.base[:12]}", WHAT)
         text, base = branch.message, str(branch.base)
         story = _Story(branch)
     else:

@@ -21,7 +21,7 @@ from runner.policy.remote import choose_forge
 from runner.policy.settings import Settings, load_settings
 from runner.policy.state import prepare_state
 from runner.ports import Engine
-from runner.readiness import Evidence, points
+from runner.readiness import SEE_ENGINE, Evidence, points
 from runner.records.posture import Diagnosis, EngineFindings, Guarantee, guaranteed
 from runner.records.report import Problem
 from runner.records.sandbox import Check, EngineName
@@ -62,11 +62,11 @@ def diagnose(asked: Asked) -> Diagnosis:
         scratch = lease.path
         known = pool.submit(versions, package if isinstance(package, CodexPackage) else None)
         branch = pool.submit(_protected, asked.repository, settings)
-        asked.say("trying the engines")
-        looked = [pool.submit(_look, name, settings, package, scratch) for name in _names(settings)]
+        names = _names(settings)
+        asked.say(f"trying what {' and '.join(names)} can hold")
+        looked = [pool.submit(_look, name, settings, package, scratch) for name in names]
         found = [future.result() for future in looked]
         engine, engines = chosen(settings, found)
-        asked.say("asking codex, the scanner and the gates")
         findings = next(each for each in engines if each.chosen)
         readiness = points(
             Evidence(
@@ -75,6 +75,7 @@ def diagnose(asked: Asked) -> Diagnosis:
                 understood=lambda: _understood(engine, findings, settings, scratch),
                 scan=scanner.scan,
                 protected=branch.result,
+                say=asked.say,
             )
         )
         reasons = tuple(problems(settings, engines, readiness))
@@ -160,7 +161,8 @@ def _understood(
     engine: Engine | None, findings: EngineFindings, settings: Settings, scratch: Path
 ) -> Understood:
     if engine is None or not findings.works:
-        raise InfraError(f"the {findings.engine} engine does not work here", "mend it, see above")
+        remedy = next((each.remedy for each in findings.guarantees if each.failed), "")
+        raise InfraError(f"the {findings.engine} engine does not work here", remedy or SEE_ENGINE)
     inner = settings.inner_sandbox != "off" and findings.enforces("inner sandbox")
     return ask_codex(engine, CodexSettings(settings.model, "agent", inner, engine.path), scratch)
 

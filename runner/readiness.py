@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha1
 from pathlib import Path
 from typing import Any
@@ -45,28 +46,52 @@ class Evidence:
     scan: Scan
     protected: Callable[[], tuple[str, bool]]
     """The target branch, and whether its forge protects it; raises RunnerError."""
+    say: Callable[[str], None] = lambda _: None
+    """Hears what is being tried."""
 
 
 def points(evidence: Evidence) -> tuple[Guarantee, ...]:
     """All ten, in the order a person asks for them."""
-    try:
-        understood = evidence.understood()
-        config, demanded = understood.config, understood.requirements
-    except RunnerError as error:
-        config = demanded = {"": error.problem}
-    engine = evidence.engine
+    sandbox, network, approval, environment, telemetry, shell = _of_codex(evidence)
     return (
-        _sandbox_mode(engine, config, demanded),
-        _network(engine, config, demanded),
-        _both("approval policy", config, demanded, "approval_policy", "allowedApprovalPolicies"),
+        sandbox,
+        network,
+        approval,
         _branch_protection(evidence),
         _proved("secret scan", lambda: _secret_scan(evidence)),
         _proved("size limit", lambda: _size_limit(evidence)),
         _proved("cross-model review", lambda: _cross_model(evidence)),
+        environment,
+        telemetry,
+        shell,
+    )
+
+
+OF_CODEX = ("sandbox mode", "network", "approval policy", "clean environment")
+
+
+def _of_codex(evidence: Evidence) -> tuple[Guarantee, ...]:
+    """What only codex can say, in its sandbox; one that does not start says nothing."""
+    evidence.say("asking codex what it understands of its settings")
+    engine = evidence.engine
+    try:
+        understood = evidence.understood()
+    except RunnerError as error:
+        unknown = partial(_unknown, error)
+        return (*map(unknown, OF_CODEX), _telemetry({"": error.problem}), unknown("login shell"))
+    config, demanded = understood.config, understood.requirements
+    return (
+        _sandbox_mode(engine, config, demanded),
+        _network(engine, config, demanded),
+        _both("approval policy", config, demanded, "approval_policy", "allowedApprovalPolicies"),
         _clean_environment(engine, config),
         _telemetry(config),
         _login_shell(config, demanded),
     )
+
+
+def _unknown(error: RunnerError, name: str) -> Guarantee:
+    return Guarantee(name=name, standing="unknown", detail=error.problem, remedy=error.remedy)
 
 
 Reading = Mapping[str, Any]
@@ -135,6 +160,7 @@ def _telemetry(config: Reading) -> Guarantee:
 
 def _branch_protection(evidence: Evidence) -> Guarantee:
     name = "branch protection"
+    evidence.say("asking the forge")
     try:
         branch, protected = evidence.protected()
     except RunnerError as error:
@@ -156,6 +182,7 @@ def _proved(name: str, prove: Callable[[], str]) -> Guarantee:
 
 
 def _secret_scan(evidence: Evidence) -> str:
+    evidence.say("trying the secret scan; in a new state its rules are compiled first, once")
     gate = SecretsGate(evidence.scan)
     planted = f'GITHUB_TOKEN = "{fake_token()}"\n'.encode()
     clean = b"def total(rows):\n    return sum(row.price for row in rows)\n"

@@ -3,9 +3,11 @@
 1. Commands and hosts are the base commit's and the operator's; a task adds none.
 2. Only this sandbox has a way out, and only it has the setup's credentials; it is dead, and both
    are gone, before the agent's begins.
-3. What it left becomes a read-only layer, without a path of the base and without a credential.
-4. The layer's name is all that decides its content: the files shown, commands, hosts, credentials'
-   names, engine and python. So a cached one is what the commands would make again.
+3. What it left becomes a read-only layer, without a path of the base and without a credential:
+   only what the base's `.gitignore` ignores, so `.deps/` must be in it. The rest is dropped, told.
+4. The layer's name is all that decides its content: the files shown, `.gitignore` files, commands,
+   hosts, credentials' names, engine and python. So a cached one is what the commands would make
+   again; one that would hide a path of the current base is made again for that base.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from pathlib import Path
 from runner import abandoned, live, strays
 from runner.errors import InfraError, RunnerError
 from runner.ledger.folder import RunFolder, folders
+from runner.lifetime import standing
 from runner.live import LIVE, Lease
 from runner.process import run
 from runner.remove import remove_tree
@@ -76,9 +77,10 @@ def sweep(state: Path) -> Swept:
     if not state.is_dir():
         return swept
     with live.exclusive(state / LOCK):
+        swept.notes += _strange(state)
         _clean(state, live.dead(state / LIVE), swept, settle_s=SETTLE_S)
         for folder in folders(state):
-            match folder.condition():
+            match _condition(folder, swept):
                 case "abandoned":
                     _seal(folder, swept)
                 case "running":
@@ -106,7 +108,9 @@ def look(state: Path) -> Swept:
     swept.removed += [f"directory {lease.path}" for lease in leases]
     for lease in leases:
         lease.release()
-    swept.sealed += [each.run for each in folders(state) if each.condition() == "abandoned"]
+    swept.notes += _strange(state)
+    known = folders(state)
+    swept.sealed += [each.run for each in known if _condition(each, swept) == "abandoned"]
     return swept
 
 
@@ -132,9 +136,10 @@ def _end(folder: RunFolder, lease: Lease, swept: Swept, shared_left: bool) -> No
     before = len(swept.left)
     with swept.removing(f"directory {lease.path}"):
         remove_tree(lease.path)
-    folder.tidy()
-    if folder.path.is_dir():
+    if folder.path.is_dir() and not folder.path.is_symlink():
         _seal(folder, swept)
+    elif not folder.path.is_symlink():
+        _tidy(folder, swept)
     if shared_left or len(swept.left) > before:
         lease.release()
     else:
@@ -169,8 +174,8 @@ def _strays(owners: set[str]) -> list[tuple[int, strays.Is]]:
 
 
 def _whose(leases: Sequence[Lease]) -> tuple[set[str], set[str]]:
-    """Numbers of the runs, and names of their processes."""
-    owners = {lease.owner for lease in leases if lease.owner}
+    """Numbers of the runs, and names of their processes. A living one's is none, lock or not."""
+    owners = {lease.owner for lease in leases if lease.owner and standing(lease.owner) != "alive"}
     return {lease.path.name for lease in leases}, owners
 
 
@@ -187,9 +192,28 @@ def _unmount(target: str) -> None:
         raise InfraError(done.error(), "unmount it as root")
 
 
-def _seal(folder: RunFolder, swept: Swept) -> None:
-    was = folder.condition()
+def _strange(state: Path) -> list[str]:
+    return [f"{path}: no lease of yours, left alone" for path in live.strange(state / LIVE)]
+
+
+def _tidy(folder: RunFolder, swept: Swept) -> None:
     try:
+        folder.tidy()
+    except RunnerError as error:
+        swept.left.append(f"run {folder.run}: {error.problem}")
+
+
+def _condition(folder: RunFolder, swept: Swept) -> str | None:
+    try:
+        return folder.condition()
+    except RunnerError as error:
+        swept.left.append(f"run {folder.run}: {error.problem}")
+        return None
+
+
+def _seal(folder: RunFolder, swept: Swept) -> None:
+    try:
+        was = folder.condition()
         abandoned.seal(RunFolder(folder.path, report_markdown))
     except RunnerError as error:
         swept.left.append(f"run {folder.run} is not sealed: {error.problem}")

@@ -105,6 +105,8 @@ def perform(asked: Asked, *, quiet: bool = False, way: Way = PLAIN) -> tuple[Run
             told.phase("prepare")
             parts = _parts(asked, settings, state, number, scratch, stack, way)
             told.plan = parts.plan
+            if not any((state / "scanner" / "rules").glob("*")):
+                progress.phase("compiling the secret rules, once, while the rest goes on")
             scanner = stack.enter_context(Scanner(state / "scanner"))
             world = _world(parts, folder, progress, interrupts.halted, scanner, asked, way)
             way.story(world, told)

@@ -12,8 +12,8 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from runner.broker.stream import Redactor
 from runner.broker.transport import DivergedError
+from runner.redact import Redactor
 
 MAX_ERROR_BYTES = 64 * 1024
 MAX_MESSAGE_CHARS = 1000

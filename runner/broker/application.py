@@ -21,7 +21,7 @@ from runner.broker.request import rebuild
 from runner.broker.rules import Rules
 from runner.broker.spent import ExhaustedError
 from runner.broker.state import State
-from runner.broker.stream import Redactor
+from runner.redact import Redactor
 
 MAX_HELD_BYTES = 32 * 1024 * 1024
 """Of all bodies that are being read at one time."""

@@ -76,11 +76,14 @@ class Replay:
 
     def answer(self, request: bytes) -> Reply | str:
         """The next response, or how this request differs from the recorded one."""
-        asked = json.loads(request)
         self._count += 1
         if self._count > len(self._kept):
             return f"request {self._count}: the recording ends before it"
         kept, reply = self._kept[self._count - 1]
+        try:
+            asked = _request(json.loads(request))
+        except _BROKEN:
+            return f"request {self._count}: not one to a model"
         if (why := _difference(kept, asked)) is not None:
             return f"request {self._count}: {why}"
         body = reply.body
@@ -90,20 +93,41 @@ class Replay:
 
 
 _NAME = "name a new directory"
+_BROKEN = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+_HEADER = re.compile(r"[ -~]*")
 
 
 def _load(path: Path) -> tuple[dict[str, Any], Reply]:
     try:
         kept = json.loads(path.read_bytes())
-        headers = {str(name): str(value) for name, value in kept["headers"].items()}
         body = kept["response"].encode(errors="surrogateescape")
-        reply = Reply(int(kept["status"]), headers, body)
-        _shapes(kept["request"])
+        reply = Reply(_status(kept["status"]), _headers(kept["headers"]), body)
+        request = _request(kept["request"])
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}", "record it again") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except _BROKEN as error:
         raise ConfigError(f"{path}: not a recorded exchange", "record it again") from error
-    return kept["request"], reply
+    return request, reply
+
+
+def _status(kept: object) -> int:
+    if type(kept) is not int or not 200 <= kept <= 599:
+        raise ValueError("not the status of a response")
+    return kept
+
+
+def _headers(kept: dict[str, str]) -> dict[str, str]:
+    if not all(name in KEPT_HEADERS and _HEADER.fullmatch(text) for name, text in kept.items()):
+        raise ValueError("not the headers that are kept")
+    return kept
+
+
+def _request(kept: dict[str, Any]) -> dict[str, Any]:
+    """It, when it can be compared. Raises what `_BROKEN` names."""
+    if not isinstance(kept["model"], str):
+        raise TypeError("its model has no name")
+    _shapes(kept)
+    return kept
 
 
 def _difference(kept: dict[str, Any], asked: dict[str, Any]) -> str | None:

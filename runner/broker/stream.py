@@ -10,7 +10,6 @@ from runner.broker.spent import Spent
 MAX_EVENT_BYTES = 8 * 1024 * 1024
 """A longer event passes unread."""
 MESSAGE_BYTES = 64 * 1024
-REDACTED = b"[redacted]"
 _ITEM_DONE = "response.output_item.done"
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
 CALLS = frozenset(
@@ -19,53 +18,6 @@ CALLS = frozenset(
 """Items that ask the client to run something."""
 _TELLING = tuple(f'"{kind}"'.encode() for kind in (_ITEM_DONE, *_ENDS))
 """Looked for in whole chunks: nearly all events are passed on without a look at them."""
-
-
-class Redactor:
-    """Removes exact byte strings, also where chunks divide them."""
-
-    def __init__(self, held: tuple[bytes, ...]) -> None:
-        self._each = [_One(secret) for secret in held]
-
-    def feed(self, chunk: bytes) -> bytes:
-        """What may pass on; the beginning of a possible secret at the end is held back."""
-        for one in self._each:
-            chunk = one.feed(chunk)
-        return chunk
-
-    def close(self) -> bytes:
-        """The rest."""
-        rest = b""
-        for one in self._each:
-            rest = one.feed(rest) + one.close()
-        return rest
-
-
-class _One:
-    """Of one secret."""
-
-    def __init__(self, secret: bytes) -> None:
-        self._secret = secret
-        self._held = b""
-
-    def feed(self, chunk: bytes) -> bytes:
-        data = (self._held + chunk).replace(self._secret, REDACTED)
-        keep = self._beginning(data[-len(self._secret) + 1 :])
-        self._held = data[len(data) - keep :]
-        return data[: len(data) - keep]
-
-    def close(self) -> bytes:
-        held, self._held = self._held, b""
-        return held
-
-    def _beginning(self, tail: bytes) -> int:
-        """Length of the longest end of `tail` that begins the secret."""
-        at = tail.find(self._secret[:1])
-        while at >= 0:
-            if self._secret.startswith(tail[at:]):
-                return len(tail) - at
-            at = tail.find(self._secret[:1], at + 1)
-        return 0
 
 
 class Tap:

@@ -9,7 +9,7 @@ from typing import BinaryIO
 import httpx
 
 from runner.broker.recording import Recording, Replay, Reply, write_exchange
-from runner.broker.stream import Redactor
+from runner.redact import Redactor
 
 MAX_BYTES = 64 * 1024 * 1024
 """Of a response; the rest of a longer one is not kept."""

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runner import __version__, judging, wiring
+from runner.broker.keys import load_key
 from runner.case import Case
 from runner.drill.calibration import lay_out, replay
 from runner.drill.labelled import Labelled
 from runner.errors import RefusedError
 from runner.gates.review import ReviewGate
+from runner.policy.settings import load_settings
 from runner.policy.task_file import prompt_task
 from runner.records.calibration import Calibration, Judged
 from runner.records.gate import GateReport
@@ -30,11 +32,13 @@ def perform(
     settings: Mapping[str, str],
     tick: Callable[[str], None],
 ) -> tuple[Calibration | None, RunReport]:
-    """`tick` hears of each patch; the report says whether it came to its end, None = not begun.
+    """`tick` hears of each patch; the report says whether it came to its end; without
+    any judged patch there is no calibration.
 
     Raises:
         ConfigError, InfraError: a setting is wrong, or nothing could be started.
     """
+    load_key(load_settings(os.environ, settings).key, os.environ)  # before anything is made
     repository = home / "shelf"
     repository.mkdir()
     lay_out(repository)
@@ -51,7 +55,7 @@ def perform(
         way=Way(story=story),
     )
     plan = report.plan
-    if plan is None:
+    if plan is None or not story.judged:
         return None, report
     found = Calibration(
         version=__version__,

@@ -20,7 +20,8 @@ KEY_VARIABLE = "DEMO_MODEL_KEY"
     type=click.Choice(SCENARIOS),
     default="fix",
     show_default=True,
-    help="fix is published; each of the others is refused by a gate.",
+    help="fix is published; each of the others is refused by a gate, and then exit code 0 says:"
+    " refused as it should be.",
 )
 @click.option(
     "--engine",

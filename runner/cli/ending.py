@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
+from contextlib import suppress
+from pathlib import Path
+
 import click
 
+from runner.errors import ConfigError
 from runner.ledger.folder import RunFolder
 from runner.records.report import RunReport
+
+_COMMAND = re.compile(r"codex-runner [a-z]+ [0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
 
 
 def tell_end(report: RunReport, folder: RunFolder, *, as_json: bool) -> None:
@@ -15,9 +24,28 @@ def tell_end(report: RunReport, folder: RunFolder, *, as_json: bool) -> None:
         return
     from runner.report.terminal import print_report
 
-    print_report(report.model_copy(update={"problem": None}), folder.path)
+    where = state_words(folder.state)
+    print_report(report.model_copy(update={"problem": None}), folder.path, where=where)
     if report.problem is not None:
         from runner.report.sanitise import line
 
-        problem, remedy = line(report.problem.problem, 2000), line(report.problem.remedy, 500)
+        remedy = line(placed(report.problem.remedy, where), 1000)
+        problem = line(report.problem.problem, 2000)
         click.echo(f"error: {problem}\ntry: {remedy}", err=True)
+
+
+def placed(remedy: str, where: str) -> str:
+    """With the words of `state_words` behind every command that names a run."""
+    return _COMMAND.sub(lambda found: f"{found[0]}{where}", remedy)
+
+
+def state_words(state: Path) -> str:
+    """What a command that names a run has to say besides: ` --state DIR`, unless it is the one
+    that is looked at anyway.
+    """
+    from runner.policy.settings import find_state
+
+    with suppress(ConfigError):
+        if find_state(os.environ).resolve() == state.resolve():
+            return ""
+    return f" --state {shlex.quote(str(state))}"

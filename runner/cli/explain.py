@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from runner.cli.ending import state_words
 from runner.cli.options import json_option, state_option, tidied_state
 from runner.cli.vouched import require_vouched
 from runner.errors import ConfigError
@@ -36,9 +37,10 @@ def command(run: str | None, state: Path | None, as_json: bool) -> None:
     if content is None:
         raise ConfigError(
             f"run {folder.run} is {folder.condition()}: there is no report yet",
-            f"wait for its end, then: codex-runner explain {folder.run}",
+            f"wait for its end, then: codex-runner explain {folder.run}{state_words(folder.state)}",
         )
-    told = explain(read_report(content, f"{REPORT} of run {folder.run}"))
+    report = read_report(content, f"{REPORT} of run {folder.run}")
+    told = explain(report, state_words(folder.state))
     standing = examine(folder, local_public_key(folder.state))
     if as_json:
         click.echo(to_json({**asdict(told), "vouched": standing.good}))

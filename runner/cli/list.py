@@ -43,10 +43,10 @@ def _row(folder: RunFolder) -> Row:
     try:
         content = folder.read(REPORT)
         report = None if content is None else read_report(content, REPORT)
+        if report is None:
+            return {**row, "conclusion": folder.condition()}
     except RunnerError:
         return {**row, "conclusion": "unreadable"}
-    if report is None:
-        return {**row, "conclusion": folder.condition()}
     return {
         **row,
         "conclusion": report.conclusion,

@@ -11,7 +11,9 @@ import click
 state_option = click.option(
     "--state",
     type=click.Path(path_type=Path),
-    callback=lambda _context, _option, given: given and given.expanduser().resolve(),
+    callback=lambda _context, _option, given: (
+        given and Path(os.path.realpath(os.path.expanduser(given)))
+    ),
     help="Where runs and keys are kept.  [default: $CODEX_RUNNER_STATE, else the user's]",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -24,11 +26,33 @@ def resolve_state(given: Path | None) -> Path:
     return find_state(os.environ, given)
 
 
+def readable_state(given: Path | None) -> Path:
+    """The same, to be looked into: one that was named and is absent is a mistake.
+
+    Raises:
+        ConfigError: it is absent, or cannot be read.
+    """
+    from runner.errors import ConfigError
+    from runner.live import LIVE
+
+    state = resolve_state(given)
+    remedy = "name one that you can read: --state DIR"
+    for place in (state, state / "runs", state / LIVE):
+        try:
+            os.scandir(place).close()
+        except FileNotFoundError:
+            if given and place == state:
+                raise ConfigError(f"no runs in {state}: it does not exist", remedy) from None
+        except OSError as error:
+            raise ConfigError(f"cannot read {place}: {error.strerror}", remedy) from error
+    return state
+
+
 def tidied_state(given: Path | None) -> Path:
     """The same, after whatever runners left in it that were killed since is cleaned up."""
     from runner.live import LIVE, found
 
-    state = resolve_state(given)
+    state = readable_state(given)
     if False in found(state / LIVE):
         from runner.sweep import tidy
 

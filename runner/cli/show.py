@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.cli.ending import state_words
 from runner.cli.findings import tell_findings
 from runner.cli.options import json_option, state_option, tidied_state
 from runner.cli.vouched import require_vouched
@@ -61,7 +62,7 @@ def command(
         }
         click.echo(to_json(told))
     else:
-        print_report(report, folder.path, _standing(standing))
+        print_report(report, folder.path, _standing(standing), where=state_words(folder.state))
     tell_findings(report, sarif, annotations=annotations)
     require_vouched(folder, standing, "believe nothing of it; run the task again for a new one")
 

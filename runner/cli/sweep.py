@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from runner.cli.options import json_option, resolve_state, state_option
+from runner.cli.options import json_option, readable_state, state_option
 from runner.errors import InfraError
 
 
@@ -29,7 +29,7 @@ def command(dry_run: bool, state: Path | None, as_json: bool) -> None:
     from runner.sweep import look, sweep
     from runner.text import to_json
 
-    place = resolve_state(state)
+    place = readable_state(state)
     swept = look(place) if dry_run else sweep(place)
     told = asdict(swept)
     if as_json:

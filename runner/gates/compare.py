@@ -14,13 +14,15 @@ _TEST_PATH = re.compile(
     r"(?i)(?:^|/)(?:tests?|specs?|__tests__|testing|e2e|integration)/|(?:^|/)(?:test_|conftest\.)[^/]*$"
     r"|[_.-](?:tests?|spec)\.[^/]+$|(?:Tests?|Spec|IT)\.\w+$"
 )
+_PYTEST_PATH = re.compile(r"(?:^|/)(?:test[^/]*|[^/]*tests?)\.py$")
 KINDS = ("silenced", "skips", "traps")
 _CONSTANT = re.compile(r"(?:assert |\w*\.?assert(?:True|False)?\()?(?:True|1|False|0|None)\)?")
 _COMPARES = re.compile(
     r"==|!=|(?i:equal|raises|match|throws|toBe|toEqual|contain|count|almost|called|verify)"
 )
 _ORDINARY = re.compile(
-    r"atexit\.|from atexit|os\.(?:exec|kill)|from os import (?!.*(?:_exit|abort))|signal\.|sys\.set"
+    r"atexit\.|from atexit|os\.(?:exec|kill)|from os import (?!.*(?:_exit|abort|\*))|signal\."
+    r"|sys\.set"
 )
 """Ways to end or steer a process that programs have honest uses for."""
 _LOOSE = re.compile(
@@ -64,6 +66,8 @@ def compare(files: Iterable[Both]) -> Iterator[Suspicion]:
             yield from _fewer_words(each.path, each.old, each.new)
         if isinstance(each.new, Parsed):
             yield from _weaker(each.path, each.new, each.old, before)
+        if isinstance(each.new, Parsed) and isinstance(each.old, Parsed) and is_test(each.path):
+            yield from _weaker_checkers(each.path, each.old, each.new)
 
 
 class _Before:
@@ -87,11 +91,18 @@ def is_test(path: str) -> bool:
     return _TEST_PATH.search(path) is not None
 
 
+def is_collected(path: str) -> bool:
+    """A test runner finds the tests of a file with this name."""
+    names = _PYTEST_PATH if path.endswith(".py") else _TEST_PATH
+    return names.search(path) is not None
+
+
 def _added(both: Iterable[Both]) -> Counter[str]:
     """Tests that are there afterwards and were not before, by bare name; `checks of` by content."""
     found: Counter[str] = Counter()
     for each in both:
-        for sign, side in ((1, each.new), (-1, each.old)):
+        run = each.old is not None or is_collected(each.path)
+        for sign, side in ((1, each.new if run else None), (-1, each.old)):
             for name, checks in _names(side):
                 found[name] += sign
                 found[checks] += sign if checks else 0
@@ -102,7 +113,10 @@ def _names(side: Parsed | Words | None) -> Iterator[tuple[str, str]]:
     if isinstance(side, Parsed):
         for test in side.tests:
             checks = "\n".join(sorted(test.checks.elements()))
-            yield _bare(test), f"checks:\n{checks}" if checks else ""
+            if test.is_collected:
+                yield _bare(test), f"checks:\n{checks}" if checks else ""
+            else:
+                yield f"{_bare(test)} (of a class that is no test)", ""
     elif isinstance(side, Words):
         for name in side.tests:
             yield name, ""
@@ -121,7 +135,8 @@ def _gone(each: Both, added: Counter[str]) -> Iterator[Suspicion]:
 def _line(side: Parsed | Words, name: str) -> int:
     if isinstance(side, Words):
         return side.tests[name]
-    return next(test.line for test in side.tests if _bare(test) == name)
+    bare = name.partition(" ")[0]
+    return next(test.line for test in side.tests if _bare(test) == bare)
 
 
 def _new_words(each: Both, before: _Before) -> Iterator[Suspicion]:
@@ -154,22 +169,50 @@ def _fewer_words(path: str, old: Words, new: Words) -> Iterator[Suspicion]:
         yield Suspicion("weakened", path, 1, what)
     elif is_test(path) and (changed := old.checks - new.checks):
         yield from _softened(path, 1, changed, new.checks - old.checks)
+    elif is_test(path) and new.text[: len(old.text)] != old.text:
+        what = "its tests do something else than before"
+        yield Suspicion("changed", path, 1, what, only_a_warning=True)
 
 
 def _weaker(
     path: str, new: Parsed, was: Parsed | Words | None, before: _Before
 ) -> Iterator[Suspicion]:
     """Tests that are on both sides: in the same file, or else wherever they were."""
-    here = {_bare(test): test for test in was.tests} if isinstance(was, Parsed) else {}
+    known_tests = was.tests if isinstance(was, Parsed) else ()
+    here = {_bare(test): test for test in known_tests} | {test.name: test for test in known_tests}
     for test in new.tests:
-        old = here.get(_bare(test)) or before.tests.get(_bare(test))
+        bare = _bare(test)
+        old = here.get(test.name) or here.get(bare) or before.tests.get(bare)
         known = Counter(words for _, words in old.skips) if old else Counter[str]()
         for line, words in test.skips:
             known[words] -= 1
             if known[words] < 0:
                 yield Suspicion("skipped", path, line, f"{test.name}: {words}")
         if old is not None:
-            yield from _looser(path, old, test)
+            yield from _compared(path, old, test)
+
+
+def _weaker_checkers(path: str, old: Parsed, new: Parsed) -> Iterator[Suspicion]:
+    """Functions that tests call, and what makes a class a test case."""
+    known = {test.name: test for test in new.checkers}
+    for test in old.checkers:
+        if test.name in known:
+            yield from _compared(path, test, known[test.name])
+        else:
+            what = f"{test.name} checked something for the tests, and no more"
+            yield Suspicion("weakened", path, 1, what)
+    classes = {test.name.partition("::")[0]: test.line for test in new.tests}
+    for name in sorted((old.cases - new.cases) & classes.keys()):
+        yield Suspicion("skipped", path, classes[name], f"{name} is no unittest TestCase any more")
+
+
+def _compared(path: str, old: Test, new: Test) -> Iterator[Suspicion]:
+    """A change that nothing else explains is at least told."""
+    found = tuple(_looser(path, old, new))
+    yield from found
+    if not found and old.skips == new.skips and old.body != new.body:
+        what = f"the test {new.name} does something else than before"
+        yield Suspicion("changed", path, new.line, what, only_a_warning=True)
 
 
 def _looser(path: str, old: Test, new: Test) -> Iterator[Suspicion]:
@@ -180,6 +223,12 @@ def _looser(path: str, old: Test, new: Test) -> Iterator[Suspicion]:
     if new.checks.total() < old.checks.total():
         left = f"{new.checks.total()} of {old.checks.total()} assertions are left"
         what = f"{new.name}: {left}; gone: {next(iter(gone))}"
+        yield Suspicion("weakened", path, new.line, what)
+    elif hidden := (old.always - new.always) & new.checks:
+        what = f"{new.name}: an assertion may not be reached any more: {next(iter(hidden))}"
+        yield Suspicion("weakened", path, new.line, what)
+    elif new.always.total() < old.always.total():
+        what = f"{new.name}: {new.always.total()} of {old.always.total()} assertions always run"
         yield Suspicion("weakened", path, new.line, what)
     elif gone:
         yield from _softened(path, new.line, gone, come)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from packaging.utils import canonicalize_name
 
+from runner.gates.bounded_toml import read_toml
 from runner.gates.packages import (
     Listing,
     Package,
@@ -17,7 +18,6 @@ from runner.gates.packages import (
     host,
     lines,
     read_json,
-    read_toml,
     strings,
     table,
     tables,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
+from runner.gates.bounded_toml import read_toml
 from runner.gates.packages import (
     Listing,
     Package,
@@ -15,7 +16,6 @@ from runner.gates.packages import (
     lines,
     plain,
     read_json,
-    read_toml,
     read_xml,
     table,
     text,

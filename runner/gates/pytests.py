@@ -5,10 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
-Function = ast.FunctionDef | ast.AsyncFunctionDef
+from runner.gates.context import Function, always, last
+from runner.gates.rebound import rebound
+from runner.gates.traps import traps as traps_of
+
 _SKIPS = frozenset(
     {"skip", "skipif", "skipIf", "skipUnless", "xfail", "expectedFailure", "skipTest", "SkipTest"}
 )
@@ -16,14 +19,10 @@ _CHECKS = frozenset({"raises", "warns", "deprecated_call", "fail"})
 _ENDINGS = frozenset({"SkipTest", "Skipped", "SystemExit", "KeyboardInterrupt", "Exit"})
 """Raised while a module is imported, they keep its tests from running."""
 _SWALLOWED = frozenset({"AssertionError", "Exception", "BaseException"})
-_SILENCED = frozenset({"pytestmark", "__test__", "collect_ignore", "collect_ignore_glob"})
-_FORGING = re.compile(
-    r"os\.(?:_exit|abort|exec\w+|kill|killpg)|atexit\.register|sys\.set(?:trace|profile)"
-    r"|signal\.(?:raise_signal|pthread_kill|alarm|setitimer)|pytest\.exit|_thread\.interrupt_main"
+_SILENCED = frozenset(
+    {"pytestmark", "pytest_plugins", "__test__", "collect_ignore", "collect_ignore_glob"}
 )
-_EXIT = re.compile(r"_exit|abort|register|exec\w+|kill|killpg")
-_RUNNERS = frozenset({"pytest", "_pytest", "unittest", "nose", "doctest"})
-_RUNNER_VARIABLES = ("PYTEST_", "UNITTEST", "TOX_", "NOX_")
+_SETUP = re.compile(r"(?i)(?:async)?_?set_?up\w*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,12 @@ class Test:
     """Literal parameter sets."""
     skips: tuple[tuple[int, str], ...]
     """What keeps it, or its failure, from counting: line and words."""
+    always: Counter[str]
+    """Those of its checks that run whenever it does."""
+    body: str
+    """All of it, spelled without layout and comments."""
+    is_collected: bool = True
+    """A test runner finds it in its class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,10 @@ class Parsed:
     """One file."""
 
     tests: tuple[Test, ...] = ()
+    checkers: tuple[Test, ...] = ()
+    """Other functions that check something, for tests to call."""
+    cases: frozenset[str] = frozenset()
+    """Classes that are a unittest TestCase by a base's name."""
     silenced: Counter[str] = field(default_factory=Counter)
     """Statements outside tests that keep tests from being collected or run."""
     lines: dict[str, int] = field(default_factory=dict)
@@ -54,19 +63,28 @@ class Parsed:
     """Expressions that end the process early, wait for its end or ask who is running it."""
 
 
+_TOO_DEEP = Counter({"something nested too deeply to be read": 1})
+"""It may run all the same."""
+
+
 def parse(source: bytes) -> Parsed | None:
     """None = no Python that this interpreter can read."""
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except (SyntaxError, ValueError):
         return None
+    except (RecursionError, MemoryError):
+        return Parsed(traps=_TOO_DEEP)
     lines: dict[str, int] = {}
     try:
-        silenced = _spelled(_silencing(tree), lines)
-        traps = _spelled(_traps(tree), lines)
-        return Parsed(tuple(_tests(tree.body, "")), silenced, lines, traps)
+        tests = tuple(_tests(tree.body, ""))
+        checkers = tuple(_checkers(tree))
+        silencing = (*_silencing(tree), *(rebound(tree) if tests else ()))
+        silenced = _spelled(silencing, lines)
+        traps = _spelled(traps_of(tree), lines)
+        return Parsed(tests, checkers, frozenset(_unittest_cases(tree)), silenced, lines, traps)
     except RecursionError:
-        return None
+        return Parsed(traps=_TOO_DEEP)
 
 
 def hooks(source: bytes) -> Counter[str] | None:
@@ -81,18 +99,19 @@ def hooks(source: bytes) -> Counter[str] | None:
 
 def _is_harmless(node: ast.stmt) -> bool:
     if isinstance(node, ast.Import | ast.ImportFrom):
-        return True
+        names = [each.asname or each.name for each in node.names]
+        return not any(name == "*" or name.startswith("pytest_") for name in names)
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Constant)
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return False
     if node.name.startswith("pytest_"):
         return False
-    fixture = [each for each in node.decorator_list if _last(each) == "fixture"]
+    fixture = [each for each in node.decorator_list if last(each) == "fixture"]
     return not any("autouse" in ast.unparse(each) for each in fixture)
 
 
-def _spelled(nodes: Iterator[ast.AST], lines: dict[str, int]) -> Counter[str]:
+def _spelled(nodes: Iterable[ast.AST], lines: dict[str, int]) -> Counter[str]:
     found: Counter[str] = Counter()
     for node in nodes:
         text = ast.unparse(node)
@@ -108,21 +127,52 @@ def _tests(body: Sequence[ast.stmt], prefix: str) -> Iterator[Test]:
                 yield _test(node, prefix)
         elif isinstance(node, ast.ClassDef):
             decorated = tuple(_skipping(node.decorator_list))
+            based = [each for each in node.bases if ast.unparse(each) != "object"]
+            found = node.name.startswith("Test") or bool(based)
             for test in _tests(node.body, f"{prefix}{node.name}::"):
-                yield Test(test.name, test.line, test.checks, test.cases, (*test.skips, *decorated))
-        elif isinstance(node, ast.If | ast.Try):
-            yield from _tests(node.body, prefix)
+                skips = (*test.skips, *decorated)
+                yield replace(test, skips=skips, is_collected=found and test.is_collected)
+        else:
+            yield from _sometimes(node, prefix)
+
+
+def _sometimes(node: ast.stmt, prefix: str) -> Iterator[Test]:
+    """Tests inside another statement: there on a condition that they may be skipped by."""
+    inside = [part for name in ("body", "orelse", "finalbody") for part in getattr(node, name, ())]
+    inside += [part for each in getattr(node, "handlers", ()) for part in each.body]
+    inside += [part for each in getattr(node, "cases", ()) for part in each.body]
+    on = getattr(node, "test", getattr(node, "iter", getattr(node, "subject", None)))
+    skip = ((node.lineno, f"only if {ast.unparse(on)}"),) if isinstance(on, ast.AST) else ()
+    for test in _tests(inside, prefix):
+        yield replace(test, skips=(*test.skips, *skip))
 
 
 def _test(node: Function, prefix: str) -> Test:
     skips = (*_skipping(node.decorator_list), *_giving_up(node))
     checks = Counter(ast.unparse(each) for each in ast.walk(node) if _is_check(each))
-    return Test(f"{prefix}{node.name}", node.lineno, checks, _cases(node), skips)
+    live = Counter(ast.unparse(each) for each in always(node, _is_check))
+    body = ast.unparse(node)
+    return Test(f"{prefix}{node.name}", node.lineno, checks, _cases(node), skips, live, body)
+
+
+def _checkers(tree: ast.Module) -> Iterator[Test]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            checks = any(map(_is_check, ast.walk(node)))
+            if checks and not node.name.startswith("test"):
+                yield _test(node, "")
+
+
+def _unittest_cases(tree: ast.Module) -> Iterator[str]:
+    classes = (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    for node in classes:
+        if any(ast.unparse(each).endswith("TestCase") for each in node.bases):
+            yield node.name
 
 
 def _skipping(decorators: Sequence[ast.expr]) -> Iterator[tuple[int, str]]:
     for each in decorators:
-        if _last(each) in _SKIPS:
+        if last(each) in _SKIPS:
             yield each.lineno, f"@{ast.unparse(each)}"
 
 
@@ -132,7 +182,7 @@ def _giving_up(test: Function) -> Iterator[tuple[int, str]]:
         if isinstance(statement, ast.Return) and number + 1 < len(test.body):
             yield statement.lineno, "return before the end"
     for node in (each for statement in test.body for each in ast.walk(statement)):
-        if isinstance(node, ast.Call) and _last(node.func) in {*_SKIPS, "importorskip"}:
+        if isinstance(node, ast.Call) and last(node.func) in {*_SKIPS, "importorskip"}:
             yield node.lineno, ast.unparse(node)
         elif isinstance(node, ast.ExceptHandler) and _swallows(node):
             yield node.lineno, "an exception handler that swallows failed assertions"
@@ -143,7 +193,7 @@ def _swallows(handler: ast.ExceptHandler) -> bool:
     kinds = [handler.type]
     if isinstance(handler.type, ast.Tuple):
         kinds = list(handler.type.elts)
-    caught = any(kind is None or _last(kind) in _SWALLOWED for kind in kinds)
+    caught = any(kind is None or last(kind) in _SWALLOWED for kind in kinds)
     checks = any(isinstance(node, ast.Raise) or _is_check(node) for node in ast.walk(handler))
     return caught and not checks
 
@@ -153,7 +203,7 @@ def _is_check(node: ast.AST) -> bool:
         return True
     if not isinstance(node, ast.Call):
         return False
-    name = _last(node.func)
+    name = last(node.func)
     return name in _CHECKS or name.lower().startswith(("assert", "expect"))
 
 
@@ -161,7 +211,7 @@ def _cases(test: Function) -> int:
     """The product of what its `parametrize` decorators list; 1 without, 0 = cannot be told."""
     product = 1
     for each in test.decorator_list:
-        if isinstance(each, ast.Call) and _last(each.func) == "parametrize":
+        if isinstance(each, ast.Call) and last(each.func) == "parametrize":
             values = each.args[1] if len(each.args) > 1 else None
             known = isinstance(values, ast.List | ast.Tuple | ast.Set)
             product *= len(values.elts) if known else 0  # type: ignore[union-attr]
@@ -170,6 +220,9 @@ def _cases(test: Function) -> int:
 
 def _silencing(tree: ast.Module) -> Iterator[ast.AST]:
     yield from (node for node in ast.walk(tree) if _hides(node, tree))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and _SETUP.fullmatch(node.name):
+            yield from filter(_gives_up, ast.walk(node))
     for statement in tree.body:
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             continue
@@ -181,90 +234,27 @@ def _silencing(tree: ast.Module) -> Iterator[ast.AST]:
 def _hides(node: ast.AST, tree: ast.Module) -> bool:
     """A statement after which a test is not collected any more."""
     if isinstance(node, ast.Delete):
-        return any(_last(each).startswith("test") for each in node.targets)
+        return any(last(each).startswith("test") for each in node.targets)
     if isinstance(node, ast.FunctionDef):
         return node.name in {"load_tests", "__getattr__"}
     if not isinstance(node, ast.Assign | ast.AnnAssign):
         return False
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-    names = {_last(target) for target in targets}
+    names = {last(target) for target in targets}
     is_test = any(name.startswith("test") for name in names) and node in tree.body
     return bool(names & _SILENCED) or (
         is_test and not isinstance(node.value, ast.Call | ast.Lambda)
     )
 
 
+def _gives_up(node: ast.AST) -> bool:
+    """In what runs before tests: none of them runs then."""
+    if isinstance(node, ast.Raise):
+        return _ends_import(node)
+    return isinstance(node, ast.Call) and last(node.func) in {*_SKIPS, "importorskip"}
+
+
 def _ends_import(node: ast.AST) -> bool:
     if isinstance(node, ast.Raise):
-        return node.exc is not None and _last(node.exc) in _ENDINGS
-    return isinstance(node, ast.Call) and _last(node.func) in {"skip", "importorskip", "exit"}
-
-
-def _traps(tree: ast.Module) -> Iterator[ast.AST]:
-    yield from filter(_is_trap, ast.walk(tree))
-
-
-def _is_trap(node: ast.AST) -> bool:
-    match node:
-        case ast.Call():
-            name = ast.unparse(node.func)
-            reaches = name == "getattr" and _reaches_exit(node)
-            return bool(_FORGING.fullmatch(name)) or reaches or _asks(node)
-        case ast.Compare() | ast.Subscript():
-            return _asks(node)
-        case ast.ImportFrom(module="os" | "atexit"):
-            return any(_EXIT.fullmatch(each.name) for each in node.names)
-        case ast.Import() | ast.ImportFrom():
-            return _reaches_inside(node)
-        case ast.Constant(value=str(text)):
-            return "junit" in text[:400].lower()
-        case ast.Assign():
-            return any(map(_patches_runner, node.targets))
-        case _:
-            return False
-
-
-def _asks(node: ast.AST) -> bool:
-    """Whether tests are running: `"pytest" in sys.modules`, `os.environ["PYTEST_VERSION"]`."""
-    if isinstance(node, ast.Call) and _last(node.func) not in {"get", "getenv", "find_spec"}:
-        return False
-    words = {
-        each.value
-        for each in ast.iter_child_nodes(node)
-        if isinstance(each, ast.Constant) and isinstance(each.value, str)
-    }
-    runner = bool(words & _RUNNERS) and "modules" in ast.unparse(node)
-    return runner or any(word.startswith(_RUNNER_VARIABLES) for word in words)
-
-
-def _reaches_inside(node: ast.Import | ast.ImportFrom) -> bool:
-    """Into what a test runner keeps to itself."""
-    modules = (
-        [node.module or ""] if isinstance(node, ast.ImportFrom) else [n.name for n in node.names]
-    )
-    return any(module.split(".")[0] == "_pytest" for module in modules)
-
-
-def _reaches_exit(call: ast.Call) -> bool:
-    """`getattr(os, ...)` with a name that cannot be read here, or the very one."""
-    if len(call.args) < 2 or ast.unparse(call.args[0]) not in {"os", "sys", "atexit"}:
-        return False
-    name = call.args[1]
-    return not isinstance(name, ast.Constant) or bool(_EXIT.fullmatch(str(name.value)))
-
-
-def _patches_runner(target: ast.expr) -> bool:
-    """`unittest.TestCase.run = ...`, `sys.modules["pytest"] = ...`."""
-    text = ast.unparse(target)
-    return ("." in text and text.split(".")[0] in _RUNNERS) or text.startswith("sys.modules[")
-
-
-def _last(node: ast.AST) -> str:
-    """`skip` of `pytest.mark.skip(reason="...")`."""
-    if isinstance(node, ast.Call):
-        return _last(node.func)
-    if isinstance(node, ast.Attribute):
-        return node.attr
-    if isinstance(node, ast.Subscript):
-        return _last(node.value)
-    return node.id if isinstance(node, ast.Name) else ""
+        return node.exc is not None and last(node.exc) in _ENDINGS
+    return isinstance(node, ast.Call) and last(node.func) in {"skip", "importorskip", "exit"}

@@ -11,6 +11,7 @@ from dataclasses import replace
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from runner.gates.bounded_toml import read_toml
 from runner.gates.packages import (
     Listing,
     Package,
@@ -20,7 +21,6 @@ from runner.gates.packages import (
     bounded,
     lines,
     plain,
-    read_toml,
     strings,
     table,
     tables,

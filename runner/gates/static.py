@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from runner.gates.analysers import Adapter, adapters
+from runner.gates.encoding import strange
 from runner.gates.sarif_in import Result, UnreadableError
 from runner.ports import Case
 from runner.records.gate import Finding, GateReport
@@ -36,6 +37,11 @@ _SILENCES = re.compile(
     rb"|#\s*shellcheck\s+disable|#\s*zizmor:\s*ignore|//\s*nolint|//\s*nosec|NOSONAR|#\[allow\("
     rb"|@SuppressWarnings|#pragma\s+warning\s+disable|rubocop:\s*disable|phpcs:ignore|codeql\["
 )
+_UNREAD = re.compile(
+    r"(?i)(?:could ?n[o']t|can ?not|can't|failed to|unable to) (?:be )?"
+    r"(?:read|pars|decod|open|lint)|valid UTF-8"
+)
+"""Said on standard error by one that did not read a file, and ends well."""
 Side = Mapping[str, bytes]
 """Content by the path's text form."""
 
@@ -61,6 +67,7 @@ def check(case: Case) -> GateReport:
         told.findings.append(_required(name, "no analyser has that name"))
     for adapter in known:
         _ask(case, adapter, new, old, rules, told)
+    told.findings += _strange(new)
     told.findings += _silencers(new, old)
     nobody = sorted(told.unread - told.read)
     told.findings += _nobody(nobody, told.absent)
@@ -134,6 +141,8 @@ def _run(case: Case, adapter: Adapter, files: Side) -> list[tuple[str, Result]]:
     if end.stopped is not None or end.code not in adapter.good:
         how = f"stopped: {end.stopped}" if end.stopped else f"exit status {end.code}"
         raise UnreadableError(f"{how}: {line(end.stderr_tail[-TEXT_CHARS:], TEXT_CHARS)}")
+    if _UNREAD.search(end.stderr_tail):
+        raise UnreadableError(f"it said: {line(end.stderr_tail[-TEXT_CHARS:], TEXT_CHARS)}")
     results = adapter.read(analysed.output)
     return [(names.get(each.file, ""), each) for each in results]
 
@@ -238,6 +247,19 @@ def _silenced(data: bytes) -> Iterator[tuple[int, bytes]]:
         for number, text in enumerate(data.split(b"\n"), 1):
             if _SILENCES.search(text):
                 yield number, b" ".join(text.split())[:500]
+
+
+def _strange(new: Side) -> Iterator[Finding]:
+    for path, data in new.items():
+        if decode_path(path).lower().endswith((b".py", b".pyi")) and (what := strange(data)):
+            yield Finding(
+                gate=NAME,
+                code=f"{NAME}.encoding",
+                path=path,
+                why=f"{path}: {what}: it may run as something else than analysers and people read",
+                remedy="save it as UTF-8, without another encoding's declaration",
+                retryable=True,
+            )
 
 
 def _nobody(paths: list[str], absent: list[str]) -> Iterator[Finding]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import configparser
 import fnmatch
 import json
 import re
 import shlex
 import sys
-import tomllib
 from collections.abc import Callable, Mapping
 
+from runner.gates import bounded_toml
 from runner.gates.pytests import hooks
 
 WHOLE = (
@@ -29,8 +28,16 @@ WHOLE = (
     *("karma.conf.*", "ava.config.*", "playwright.config.*", "cypress.config.*", ".coveragerc"),
     *(".nycrc*", ".c8rc*", "codecov.y*ml", "run_tests*", "run-tests*", "runtests*", "test.sh"),
     *("pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml"),
+    *("pom.xml", "build.gradle*", "settings.gradle*", "gradle.properties", "vite.config.*"),
+    *("babel.config.*", ".babelrc*", "sitecustomize.py", "usercustomize.py", "*.pth"),
+    *("bunfig.toml", ".npmrc", ".yarnrc*", "go.work"),
 )
 """Globs of names; every change of one counts."""
+_FOLDERS = re.compile(
+    r"(?i)(?:^|/)(?:[^/]*\.(?:dist|egg)-info|node_modules)/|(?:^|/)\.cargo/config"
+)
+"""What is found there is loaded unasked: entry points of plugins, modules, runners."""
+MOST_BYTES = 256 * 1024
 _MAY_SHADOW = frozenset({"test", "tests", "this", "antigravity", "idlelib", "__main__"})
 _RUNNERS = frozenset(
     {"pytest", "_pytest", "py", "pluggy", "nose", "nose2", "coverage", "pytest_cov", "xdist", "tox"}
@@ -65,22 +72,22 @@ def steers(path: str, old: bytes | None, new: bytes | None) -> str | None:
     name = path.rpartition("/")[2]
     if name == "conftest.py":
         return _hooks_differ(old, new)
-    if any(fnmatch.fnmatchcase(name, pattern) for pattern in WHOLE):
+    if _FOLDERS.search(path) or any(fnmatch.fnmatchcase(name, pattern) for pattern in WHOLE):
         return f"{name} decides how tests are run"
     read = _READERS.get(name)
     if read is None:
         return None
     try:
         before, after = read(old or b""), read(new or b"")
-    except (ValueError, RecursionError, configparser.Error):
+        keys = sorted(key for key in {*before, *after} if before.get(key) != after.get(key))
+    except (ValueError, RecursionError):
         return f"{name} cannot be read, and may decide how tests are run"
-    keys = sorted(key for key in {*before, *after} if before.get(key) != after.get(key))
     return f"{', '.join(keys)} of {name} decides how tests are run" if keys else None
 
 
 def shadows(path: str) -> str | None:
     """What a NEW file at `path` would be run or imported instead of; None = nothing."""
-    parts = path.split("/")
+    parts = path.removeprefix("src/").split("/")
     name = parts[-1]
     if name in _PROGRAMS:
         return f"the program {name}"
@@ -113,31 +120,50 @@ def _hooks_differ(old: bytes | None, new: bytes | None) -> str | None:
     return None if before == after else "hooks of conftest.py decide how tests are run"
 
 
+def _table(value: object) -> Parts:
+    """Raises ValueError: another shape, which nobody can say how a test runner takes."""
+    if not isinstance(value, dict):
+        raise ValueError("not a table")
+    return value
+
+
 def _pyproject(data: bytes) -> Parts:
-    tool = tomllib.loads(data.decode()).get("tool", {})
+    document = bounded_toml.read(data, MOST_BYTES)
+    tool = _table(document.get("tool", {}))
     tools = ("pytest", "coverage", "tox", "nox", "hatch", "poe", "taskipy", "pdm", "unittest")
-    return {f"tool.{name}": tool[name] for name in tools if name in tool}
+    found = {f"tool.{name}": tool[name] for name in tools if name in tool}
+    plugins = _table(_table(document.get("project", {})).get("entry-points", {}))
+    return found | {f"entry-points.{name}": plugins[name] for name in plugins if name == "pytest11"}
 
 
 def _package(data: bytes) -> Parts:
-    document = json.loads(data or b"{}")
-    if not isinstance(document, dict):
-        raise ValueError("not an object")
-    keys = ("scripts", "jest", "mocha", "ava", "vitest", "nyc", "c8", "tap", "type")
+    document = _table(json.loads(data or b"{}"))
+    keys = ("scripts", "jest", "mocha", "ava", "vitest", "nyc", "c8", "tap", "type", "babel")
     return {key: document[key] for key in keys if key in document}
 
 
 def _cargo(data: bytes) -> Parts:
-    document = tomllib.loads(data.decode())
+    document = bounded_toml.read(data, MOST_BYTES)
     keys = ("test", "bench", "profile", "lib", "bin")
     return {key: document[key] for key in keys if key in document}
 
 
+_SECTION = re.compile(r"(?:tool:)?pytest|testenv.*|coverage.*|tox.*|nosetests|aliases|unittest")
+
+
 def _ini(data: bytes) -> Parts:
-    parser = configparser.RawConfigParser(strict=False)
-    parser.read_string(data.decode())
-    wanted = re.compile(r"(?:tool:)?pytest|testenv.*|coverage.*|tox.*|nosetests|aliases|unittest")
-    return {name: dict(parser[name]) for name in parser.sections() if wanted.fullmatch(name)}
+    """Readers differ in what a header is, so a line counts for every section it may be in."""
+    found: dict[str, list[str]] = {}
+    current: set[str] = set()
+    for raw in data.decode("utf-8-sig").splitlines():
+        row = raw.strip()
+        if row.startswith("["):
+            names = {row[1:].partition("]")[0].strip(), row[1:].rpartition("]")[0].strip()}
+            current = names if raw.startswith("[") else current | names
+        if row and not row.startswith(("#", ";")):
+            for name in filter(_SECTION.fullmatch, current):
+                found.setdefault(name, []).append(raw.rstrip())
+    return found
 
 
 _READERS: Mapping[str, Callable[[bytes], Parts]] = {

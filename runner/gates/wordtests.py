@@ -32,10 +32,14 @@ class Words:
     traps: Counter[str]
     lines: dict[str, int]
     """Where a line of `skips` or `traps` stands first."""
+    text: tuple[bytes, ...] = ()
+    """All lines that are not blank."""
 
 
 _SCRIPT = Language(
-    re.compile(rb"\b(?:it|test|specify|scenario)(?:\.\w+)*\s*\(\s*[\"'`]([^\"'`\n]{1,200})"),
+    re.compile(
+        rb"\b(?:it|test|specify|scenario)(?:\.\w{1,40}){0,6}+\s*+\(\s*+[\"'`]([^\"'`\n]{1,200})"
+    ),
     re.compile(
         rb"\b(?:it|test|describe|suite|context)\.(?:skip|todo|only|failing|fixme|skipIf|runIf)\b"
         rb"|\bx(?:it|describe|test|context)\s*\(|\bf(?:it|describe)\s*\(|\bthis\.skip\(|\bt\.skip\("
@@ -48,7 +52,7 @@ _SCRIPT = Language(
 )
 _GO = Language(
     re.compile(rb"^func\s+((?:Test|Fuzz|Example)\w*)\s*\("),
-    re.compile(rb"\bt\.Skip(?:f|Now)?\(|^//go:build|^// \+build"),
+    re.compile(rb"\bt\.Skip(?:f|Now)?\(|^func\s+TestMain\b|^//go:build|^// \+build"),
     re.compile(rb"\bt\.(?:Error|Fatal|Fail)|\b(?:assert|require|is)\.\w+\("),
     re.compile(rb"\bos\.Exit\(|flag\.Lookup\(\"test\.|testing\.Testing\(|syscall\.Exit\("),
 )
@@ -85,7 +89,7 @@ _PHP = Language(
 _SHELL = Language(
     re.compile(rb"^@test\s+[\"']([^\"']{1,200})|^\s*(?:function\s+)?(test\w*)\s*\(\)"),
     re.compile(rb"^\s*skip\b"),
-    re.compile(rb"\[\[? .*\]|\bassert\w*\b|\btest\s+-"),
+    re.compile(rb"\[\[? .{0,400}\]|\bassert\w*\b|\btest\s+-"),
     re.compile(rb"\bexit\s+0\b|\|\|\s*(?:true|:)|\btrap\b|set\s+\+e"),
 )
 _BY_SUFFIX = {
@@ -110,7 +114,8 @@ def words(source: bytes, of: Language) -> Words | None:
     """None = too large to be read."""
     if len(source) > MOST_BYTES:
         return None
-    found = Words({}, Counter(), Counter(), Counter(), {})
+    text_lines = tuple(row for raw in source.splitlines() if (row := raw.strip()))
+    found = Words({}, Counter(), Counter(), Counter(), {}, text_lines)
     for number, raw in enumerate(source.splitlines(), 1):
         text = raw.strip()[:500].decode(errors="replace")
         if match := of.name.search(raw):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -101,7 +103,7 @@ class RunFolder:
         return target
 
     def open(self, name: str) -> BufferedReader:
-        """A file for reading; links are not followed.
+        """A regular file for reading; links are not followed, nothing is waited for.
 
         Raises:
             ConfigError: this run has no such file.
@@ -109,7 +111,7 @@ class RunFolder:
         """
         target = self.path / _checked(name)
         try:
-            return os.fdopen(os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
+            return _opened(target)
         except FileNotFoundError:
             raise ConfigError(
                 f"run {self.run} has no {name}: it ended (or is) before that",
@@ -169,10 +171,11 @@ class RunFolder:
 
     def tidy(self) -> None:
         """Remove what a process that was killed had half written; only when it is gone."""
-        for left in self.path.parent.glob(f"{STAGING}{self.run}-*"):
-            shutil.rmtree(left)
-        for partial in self.path.glob(f"{PARTIAL}*"):
-            partial.unlink(missing_ok=True)
+        with on_disk(self.path):
+            for left in self.path.parent.glob(f"{STAGING}{self.run}-*"):
+                shutil.rmtree(left)
+            for partial in self.path.glob(f"{PARTIAL}*"):
+                partial.unlink(missing_ok=True)
 
 
 def folders(state: Path) -> tuple[RunFolder, ...]:
@@ -242,6 +245,15 @@ def on_disk(path: Path) -> Iterator[None]:
             f"cannot use {path}: {error.strerror}",
             f"free space or mend the permissions of {path.parent}, or choose another --state",
         ) from error
+
+
+def _opened(path: Path) -> BufferedReader:
+    """Not a pipe that never ends, or a device."""
+    number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise OSError(errno.EINVAL, "not a regular file")
+    return os.fdopen(number, "rb")
 
 
 def _reserve(path: Path) -> None:

@@ -238,7 +238,11 @@ def usd_micros(value: object) -> int:
 
 def absolute(value: str) -> Path:
     path = Path(value)
-    if not path.is_absolute() or not value.isprintable() or ".." in path.parts:
+    if not value.isprintable():
+        raise MisfitError(
+            "has bytes that are not UTF-8, or control characters", "name another directory or file"
+        )
+    if not path.is_absolute() or ".." in path.parts:
         raise MisfitError("is not an absolute path", "begin it with / and use no ..")
     return path
 

@@ -122,7 +122,7 @@ class Table:
             try:
                 Limits.model_validate({name: value})
             except ValidationError as error:
-                raise table.fail(name, _reason(error), "lower the bound or leave it out") from error
+                raise table.fail(name, _reason(error), _bound(error)) from error
         return {name: value for name, value in table.values.items() if isinstance(value, int)}
 
     def _typed(self, key: str, value: object, kind: type[T]) -> T:
@@ -216,6 +216,14 @@ def _paths(value: object, path: KeyPath) -> Iterator[KeyPath]:
 def _dotted(path: KeyPath) -> str:
     text = ".".join(path)
     return text if _BARE.fullmatch(text) else ascii(text[:64])
+
+
+def _bound(error: ValidationError) -> str:
+    """What the number would have to be: `use 1 or more, or leave it out`."""
+    bounds = error.errors(include_url=False, include_input=False)[0].get("ctx", {})
+    if "ge" in bounds:
+        return f"use {bounds['ge']} or more, or leave it out"
+    return f"use {bounds['le']} or less, or leave it out" if "le" in bounds else "leave it out"
 
 
 def _reason(error: ValidationError) -> str:

@@ -191,6 +191,10 @@ CODES = {
         "A requirement cannot be compared with its lock.", "Look at it yourself."
     ),
     "static.suppression": Advice("A comment silences an analyser.", "Mend what it says instead."),
+    "static.encoding": Advice(
+        "A Python file is not UTF-8: analysers and people would read something else than Python.",
+        "Write it as UTF-8, without another coding comment.",
+    ),
     "static.not-run": Advice("No analyser read a file.", "Install one.", (OPERATOR,)),
     "static.absent": Advice(
         "An analyser that the policy requires is not there.",

@@ -24,9 +24,13 @@ def print_diagnosis(diagnosis: Diagnosis, stream: TextIO | None = None) -> None:
 
 @contextmanager
 def working(quiet: bool) -> Iterator[Callable[[str], None]]:
-    """Says on a terminal's stderr what is going on, and leaves nothing behind."""
-    if quiet or not sys.stderr.isatty():
+    """Says on stderr what is going on: one changing line on a terminal, else a line each."""
+    if quiet:
         yield lambda _: None
+        return
+    stream = sys.stderr
+    if not stream.isatty():
+        yield lambda text: print(f"{text} ...", file=stream, flush=True)
         return
     from rich.console import Console
 

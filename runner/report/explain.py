@@ -54,8 +54,11 @@ class Explanation:
     next: tuple[str, ...]
 
 
-def explain(report: RunReport) -> Explanation:
-    """Everything `report` says, for a person who sees this product for the first time."""
+def explain(report: RunReport, where: str = "") -> Explanation:
+    """Everything `report` says, for a person who sees this product for the first time.
+
+    `where` are the words that a command needs to find the run (` --state DIR`).
+    """
     refusals = tuple(
         _refusal(each)
         for gate in report.gates
@@ -77,7 +80,7 @@ def explain(report: RunReport) -> Explanation:
         refusals=refusals,
         warnings=warnings,
         not_reached=tuple(_not_reached(report)),
-        next=tuple(_next(report)),
+        next=tuple(_next(report, where)),
     )
 
 
@@ -192,12 +195,22 @@ def _not_reached(report: RunReport) -> Iterator[str]:
     elif report.patch is not None and not report.gates:
         yield "No gate was asked."
     if report.publication is None:
-        planned = report.plan is not None and report.plan.remote is not None
-        yield "Nothing was published." if planned else "Publishing was not asked for."
+        yield _unpublished(report)
 
 
-def _next(report: RunReport) -> Iterator[str]:
-    run = report.run
+def _unpublished(report: RunReport) -> str:
+    plan = report.plan
+    if plan is None:
+        return "Nothing was published: it ended before there was a plan."
+    if plan.remote is None:
+        return "Publishing was not asked for."
+    if "publish" in report.phases_ms:
+        return f"The request for {plan.target}: publishing began and did not come to its end."
+    return f"Publishing a request for {plan.target}: it was asked for, and nothing was pushed."
+
+
+def _next(report: RunReport, where: str) -> Iterator[str]:
+    run = f"{report.run}{where}"
     if report.unfinished:
         yield f"codex-runner resume {run}   goes on from here, with what is left of its limits"
     is_run = bool(report.agent or report.attempts)
@@ -205,4 +218,4 @@ def _next(report: RunReport) -> Iterator[str]:
         yield f"codex-runner diff {run}     shows the patch"
         yield f"codex-runner apply {run}    puts it into your checkout, refused or not"
     if report.problem is not None and report.conclusion != "refused":
-        yield report.problem.remedy
+        yield report.problem.remedy.replace(report.run, run)

@@ -38,7 +38,7 @@ def setup_section(setup: SetupResult) -> Iterator[str]:
     if setup.dropped:
         shown = ", ".join(code(path) for path in setup.dropped[:_DROPPED])
         more = ", ..." if len(setup.dropped) > _DROPPED else ""
-        yield f"- not taken, the base has them: {shown}{more}"
+        yield f"- not taken: {shown}{more}"
     yield ""
     if not setup.key and setup.tail:
         yield f"{block(setup.tail, _OUTPUT_BYTES)}\n"

@@ -19,19 +19,24 @@ Told = tuple[str, str]
 
 
 def print_report(
-    report: RunReport, folder: Path, receipt: str | None = None, stream: TextIO | None = None
+    report: RunReport,
+    folder: Path,
+    receipt: str | None = None,
+    stream: TextIO | None = None,
+    where: str = "",
 ) -> None:
     """The summary of a run; styled only on a terminal that wants it (NO_COLOR is heard).
 
-    `receipt` is one line about the standing of the receipt.
+    `receipt` is one line about the standing of the receipt; `where` are the words that a command
+    needs to find the run (` --state DIR`).
     """
-    rows = [*report_rows(report, folder)]
+    rows = [*report_rows(report, folder, where)]
     if receipt is not None:
         rows.append((f"  receipt   {line(receipt, 400)}", ""))
     write_rows(rows, stream or sys.stdout)
 
 
-def report_rows(report: RunReport, folder: Path) -> Iterator[Told]:
+def report_rows(report: RunReport, folder: Path, where: str = "") -> Iterator[Told]:
     """Lines and styles, all text sanitised."""
     fine = report.exit_code == 0
     seconds = (report.finished_at - report.started_at).total_seconds()
@@ -61,7 +66,7 @@ def report_rows(report: RunReport, folder: Path) -> Iterator[Told]:
         deleted = sum(change.deleted for change in report.patch.changes)
         yield f"  change    files: {len(report.patch.changes)}, lines: +{added} -{deleted}", ""
     yield from _gates(report)
-    yield from _ending(report)
+    yield from _ending(report, where)
     yield f"  folder    {folder}", ""
 
 
@@ -91,12 +96,13 @@ def _finding(finding: Finding) -> Iterator[str]:
     yield f"try: {line(finding.remedy, 400)}"
 
 
-def _ending(report: RunReport) -> Iterator[Told]:
+def _ending(report: RunReport, where: str) -> Iterator[Told]:
     if report.problem is not None:
         yield f"  problem   {line(report.problem.problem, 1000)}", "red"
-        yield f"  try       {line(report.problem.remedy, 1000)}", ""
+        remedy = report.problem.remedy.replace(report.run, f"{report.run}{where}")
+        yield f"  try       {line(remedy, 1000)}", ""
     if report.conclusion == "judged" and report.agent is not None:
-        yield f"  next      codex-runner apply {report.run}", "bold"
+        yield f"  next      codex-runner apply {report.run}{where}", "bold"
     if report.publication is not None:
         publication = report.publication
         yield f"  branch    {line(publication.ref)}", ""

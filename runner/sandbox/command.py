@@ -10,6 +10,7 @@ from types import MappingProxyType
 from runner.ports import Engine, TestRun
 from runner.records.base import RunId
 from runner.records.sandbox import Bind, Overlay, Role, SandboxSpec, Scratch, StopReason, Walls
+from runner.redact import Redactor
 from runner.text import visible
 
 TAIL_BYTES = 4096
@@ -41,22 +42,16 @@ class Tail:
     ) -> None:
         self._log = log.open("wb")
         self._halted = halted
-        self._hidden = hidden
-        self._waits = max(map(len, hidden), default=1) - 1
-        self._waiting = b""
+        self._redactor = Redactor(hidden, HIDDEN)
         self.tail = b""
 
     def stdout(self, chunk: bytes) -> None:
         """What may be the beginning of a credential waits for what follows it."""
-        self._waiting += chunk
-        for secret in self._hidden:
-            self._waiting = self._waiting.replace(secret, HIDDEN)
-        self._keep(max(len(self._waiting) - self._waits, 0))
+        self._keep(self._redactor.feed(chunk))
 
     stderr = stdout
 
-    def _keep(self, count: int) -> None:
-        chunk, self._waiting = self._waiting[:count], self._waiting[count:]
+    def _keep(self, chunk: bytes) -> None:
         self._log.write(chunk)
         self.tail = (self.tail + chunk)[-TAIL_BYTES:]
 
@@ -64,7 +59,7 @@ class Tail:
         return self._halted()
 
     def close(self) -> None:
-        self._keep(len(self._waiting))
+        self._keep(self._redactor.close())
         self._log.close()
 
 

@@ -27,11 +27,12 @@ def labels(run: RunId, role: Role, life_s: float) -> dict[str, str]:
 
 
 def abandoned(found: Mapping[str, str]) -> bool:
-    """Its deadline is over, or its owner was a process here and has ended.
+    """Its owner was a process here and has ended, or is not seen here and its deadline is over.
 
     An owner this process cannot see (another machine or container with the same engine, an
     earlier boot) may be alive: only the deadline counts then.
     """
     deadline = found.get(DEADLINE, "0")
     over = not deadline.isascii() or not deadline.isdigit() or int(deadline) < time.time()
-    return over or standing(found.get(OWNER, "")) == "dead"
+    whose = standing(found.get(OWNER, ""))
+    return whose == "dead" or (over and whose == "hidden")

@@ -37,7 +37,7 @@ def applied(git: Git, base: Base, patch: bytes, index: Path) -> Oid:
     git.run("read-tree", base.tree)
     done = git.ask("apply", "--cached", "--whitespace=nowarn", "-", stdin=patch)
     if done.code:
-        said = plain(done.error().removeprefix("error: "))
+        said = plain(done.error().removeprefix("error: ").partition(" (allow with")[0])
         raise ConfigError(
             f"the patch does not apply to {base.commit}: {said}",
             "make it against that commit (git diff --binary), or name another --base",

@@ -2,6 +2,7 @@
 
 One is believed only if every entry is as it was when the layer was kept, by owner, mode, size,
 inode and times (the kernel sets ctime, nobody else): what was touched since is made again.
+And only if nothing in it is at a path of the base it shall lie over: that base gets its own.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from pathlib import Path
 
 from runner.live import hold
 from runner.records.base import Record, Sha256
+from runner.records.paths import decode_path
 from runner.remove import remove_tree
-from runner.workspace.installed import Installed
-from runner.workspace.trees import join
+from runner.workspace.installed import Installed, is_free, is_tree
+from runner.workspace.trees import Trees, join
 
 KEPT = 4
 """For one repository; more than that are in use, or about to go."""
@@ -36,6 +38,7 @@ class Card(Record):
     """See `listing`."""
     files: int
     size_bytes: int
+    tracked: tuple[str, ...]
     dropped: tuple[str, ...]
 
 
@@ -47,11 +50,24 @@ class Layers:
     _locks: list[int] = field(default_factory=list)
 
     @contextmanager
-    def claimed(self, key: Sha256, wait: Callable[[], None]) -> Iterator[Card | None]:
-        """A good layer, which then stays until `close()`; or None, and nobody else makes it.
+    def claimed(
+        self, about: str, base: Trees, wait: Callable[[], None]
+    ) -> Iterator[tuple[Sha256, Card | None]]:
+        """Its key, and a good layer, which then stays until `close()`; None = nobody else makes it.
 
         `wait` is called while another process makes it, or uses a damaged one.
         """
+        key = Sha256(hashlib.sha256(about.encode()).hexdigest())
+        with self._claimed(key, wait) as card:
+            if card is None or self._fits(card, base):
+                yield key, card
+                return
+        key = Sha256(hashlib.sha256(f"{about} {base.root}".encode()).hexdigest())
+        with self._claimed(key, wait) as card:
+            yield key, card
+
+    @contextmanager
+    def _claimed(self, key: Sha256, wait: Callable[[], None]) -> Iterator[Card | None]:
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         while True:
             handle = self._lock(key, fcntl.LOCK_SH)
@@ -83,6 +99,7 @@ class Layers:
             listing=listing(new / LAYER),
             files=made.files,
             size_bytes=made.size_bytes,
+            tracked=made.tracked,
             dropped=made.dropped,
         )
         (new / CARD).write_text(card.model_dump_json())
@@ -113,6 +130,14 @@ class Layers:
             return None
         return card if good else None
 
+    def _fits(self, card: Card, base: Trees) -> bool:
+        """Whether it hides nothing of `base`, and lacks only what `base` has."""
+        for path, entry in _entries(self.path(card.key)):
+            directory = entry.is_dir(follow_symlinks=False)
+            if not (is_free(base, path) or (directory and is_tree(base, path))):
+                return False
+        return not any(is_free(base, decode_path(path)) for path in card.tracked)
+
     def _evict(self) -> None:
         places = [place for place in self.directory.iterdir() if place.is_dir()]
         for place in sorted(places, key=lambda place: place.stat().st_mtime_ns)[:-KEPT]:
@@ -133,6 +158,16 @@ def listing(layer: Path) -> Sha256:
     if not stat.S_ISDIR(top.st_mode):
         raise NotADirectoryError(layer)
     digest = hashlib.sha256(str(top.st_uid).encode())
+    for path, entry in _entries(layer):
+        status = entry.stat(follow_symlinks=False)
+        facts = [status.st_mode, status.st_uid]
+        if not entry.is_dir(follow_symlinks=False):
+            facts += [status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns]
+        digest.update(b"%s\0%s\0" % (path, repr(facts).encode()))
+    return Sha256(digest.hexdigest())
+
+
+def _entries(layer: Path) -> Iterator[tuple[bytes, os.DirEntry[bytes]]]:
     root = os.fsencode(layer)
     waiting = [b""]
     while waiting:
@@ -140,11 +175,7 @@ def listing(layer: Path) -> Sha256:
         with os.scandir(join(root, directory) if directory else root) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
         for entry in found:
-            status = entry.stat(follow_symlinks=False)
-            facts = [status.st_mode, status.st_uid]
+            path = join(directory, entry.name)
             if entry.is_dir(follow_symlinks=False):
-                waiting.append(join(directory, entry.name))
-            else:
-                facts += [status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns]
-            digest.update(b"%s\0%s\0" % (join(directory, entry.name), repr(facts).encode()))
-    return Sha256(digest.hexdigest())
+                waiting.append(path)
+            yield path, entry

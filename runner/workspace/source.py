@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,7 +11,7 @@ from types import MappingProxyType
 from runner.errors import ConfigError, InfraError
 from runner.live import LIVE, take
 from runner.ports import Base, Engine
-from runner.records.base import Oid, Sha256
+from runner.records.base import Oid
 from runner.records.patch import Patch
 from runner.records.paths import decode_path
 from runner.records.sandbox import Overlay
@@ -23,7 +22,7 @@ from runner.workspace.blobs import Blobs
 from runner.workspace.dot_git import make_dot_git
 from runner.workspace.git import Git, disk_errors, plain
 from runner.workspace.ingest import Ingest
-from runner.workspace.installed import write_installed
+from runner.workspace.installed import patterns, write_installed
 from runner.workspace.layer import give, write_delta, write_part, write_whole
 from runner.workspace.layers import LAYER, Layers
 from runner.workspace.listing import between, whole
@@ -154,16 +153,17 @@ class GitSource:
         place.mkdir(parents=True, mode=0o700)
         try:
             tree, lowers = self._shown(engine, place, wanted)
-            said = f"{wanted.about} {tree} {engine.uid} {engine.attributes}"
-            key = Sha256(hashlib.sha256(said.encode()).hexdigest())
-            with self._layers.claimed(key, wanted.wait) as found:
+            base = self._base.tree
+            rules = patterns(self._git, base)
+            about = f"{wanted.about} {tree} {rules} {engine.uid} {engine.attributes}"
+            at = Trees(self._git, base)
+            with self._layers.claimed(about, at, wanted.wait) as (key, found):
                 card = found
                 if card is None:
                     overlay = _overlay(engine, place, lowers, place / "empty")
                     wanted.make(overlay)
                     new = place / "new"
                     new.mkdir()
-                    base = self._base.tree
                     made = write_installed(self._git, overlay, tree, base, new / LAYER, wanted)
                     give(new, engine.uid)
                     card = self._layers.keep(key, new, made)

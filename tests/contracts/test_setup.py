@@ -27,7 +27,8 @@ FILES = {
     "src/a.py": "print(1)\n",
     "vendor/one.txt": "1\n",
     "vendor/two.txt": "2\n",
-    ".gitignore": ".deps/\n",
+    ".gitignore": ".deps/\n/build/\n/x\n/y/\n/new\ngenerated.py\nthree.txt\n"
+    "AGENTS.md\n.codex/\n__pycache__/\n",
 }
 
 
@@ -130,7 +131,7 @@ def test_a_base_directory_that_was_moved(source: GitSource, overlays: Bubblewrap
         ([["write", ".deps/x", ""], ["chmod", ".deps/x", "4755"]], r"\.deps/x: .* setuid"),
         ([["write", ".deps/.git/config", ""]], r"\.deps/\.git: a name that git"),
         ([["write", ".deps/x", ""], ["chmod", ".deps/x", "0000"]], r"\.deps/x: .* cannot read"),
-        ([["sparse", "big", str(2 << 30)]], "more than 1024 MiB"),
+        ([["mkdir", ".deps"], ["sparse", ".deps/big", str(2 << 30)]], "more than 1024 MiB"),
     ],
 )
 def test_what_no_layer_may_hold(
@@ -152,14 +153,19 @@ SECRET = b"hidden-credential-0123456789"
         ["write", ".deps/far", "x" * (1024 * 1024 - 5) + SECRET.decode()],
         ["write", f".deps/{SECRET.decode()}", ""],
         ["link", ".deps/link", SECRET.decode()],
+        ["mkdir", SECRET.decode()],
+        ["write", f"not-ignored-{SECRET.decode()}", ""],
     ],
-    ids=["content", "across-chunks", "name", "link"],
+    ids=["content", "across-chunks", "name", "link", "empty-directory", "not-taken"],
 )
 def test_a_credential_in_the_layer(
     source: GitSource, overlays: BubblewrapOverlay, step: Step
 ) -> None:
-    with pytest.raises(RefusedError, match=r"left a credential in .*the agent would read it"):
+    with pytest.raises(
+        RefusedError, match=r"left a credential in .*the agent would read it"
+    ) as told:
         made(source, overlays, step, held=(b"another-one-entirely", SECRET))
+    assert SECRET.decode() not in told.value.problem
 
 
 def test_the_patch_is_the_agents_alone(source: GitSource, overlays: BubblewrapOverlay) -> None:
@@ -183,15 +189,12 @@ def test_the_patch_is_the_agents_alone(source: GitSource, overlays: BubblewrapOv
             ],
         )
         patch = source.ingest(overlay, "x")
-    assert [(each.path, each.status) for each in patch.changes] == [
-        ("build/out.txt", "added"),
-        ("src/b.py", "added"),
-    ]
-    assert patch.ignored == 1
+    assert [(each.path, each.status) for each in patch.changes] == [("src/b.py", "added")]
+    assert patch.ignored == 2
     with source.workspace(overlays, "tests", patch.tree, over=(layer,)) as overlay:
         names = ("build/out.txt", "build/gone.txt", ".deps/dep.py", "src/a.py", "src/b.py")
         shown = overlays.execute(overlay, ("/bin/cat", *names))
-    assert shown == "made\nmore\nmade\n1\nprint(1)\nb\n"
+    assert shown == "made\nmade\n1\nprint(1)\nb\n"
 
 
 def test_the_trees_files_win(source: GitSource, overlays: BubblewrapOverlay) -> None:
@@ -202,6 +205,7 @@ def test_the_trees_files_win(source: GitSource, overlays: BubblewrapOverlay) -> 
         overlays.play(
             overlay,
             [
+                ["write", ".gitignore", ".deps/\n"],
                 *(["delete", "x"], ["write", "x/below", "now a directory\n"]),
                 *(["delete", "y"], ["write", "y", "now a file\n"]),
             ],
@@ -232,13 +236,14 @@ def test_only_the_lockfiles_are_seen(
         assert sorted(listed.split()) == [
             *("./.agents", "./.codex", "./.git", "./requirements.txt")
         ]
-        overlays.play(overlay, [["write", "src/a.py", "never seen\n"], ["write", "new", "n\n"]])
+        steps: list[Step] = [["write", "src/a.py", "never seen\n"], ["write", "new", "n\n"]]
+        overlays.play(overlay, steps)
 
     def shows(path: bytes) -> bool:
         return path == b"requirements.txt"
 
     first = source.layer(overlays, wanted(make, shows=shows))
-    assert (first.dropped, seen(first.path)) == (("src/a.py",), {"src", "new"})
+    assert (first.dropped, seen(first.path)) == (("src/a.py",), {"new"})
 
     checkout.commit({"src/a.py": "another\n"})
     later = open_source(checkout.path, None, tmp_path / "state")
@@ -251,6 +256,68 @@ def test_only_the_lockfiles_are_seen(
     with pytest.raises(ConfigError, match="match no file"):
         changed.layer(overlays, wanted(make, shows=lambda _: False))
     changed.close()
+
+
+def lockfile(path: bytes) -> bool:
+    return path == b"requirements.txt"
+
+
+def test_a_kept_layer_hides_nothing_of_another_base(
+    source: GitSource, overlays: BubblewrapOverlay, checkout: Checkout, tmp_path: Path
+) -> None:
+    """Its key has the lockfiles, not the base: what a later base tracks is that base's."""
+    steps: list[Step] = [["write", ".deps/auth.py", "ALLOW = True\n"], ["write", ".deps/z/x", ""]]
+    first = made(source, overlays, *steps, shows=lockfile)
+    for tracked in (".deps/auth.py", ".deps/z", ".deps/z/x/below"):
+        checkout.git("checkout", "-q", source.base.commit)
+        checkout.commit({tracked: "ALLOW = False\n"})
+        later = open_source(checkout.path, None, tmp_path / "state")
+        for cached in (False, True):
+            layer = made(later, overlays, *steps, shows=lockfile)
+            assert (layer.cached, layer.key == first.key) == (cached, False)
+            with later.workspace(overlays, "tests", over=(layer.path,)) as overlay:
+                assert overlays.execute(overlay, ("/bin/cat", tracked)) == "ALLOW = False\n"
+        later.close()
+    assert made(source, overlays, shows=lockfile).key == first.key, "its own base has it still"
+
+
+def test_other_ignore_rules_make_another_layer(
+    source: GitSource, overlays: BubblewrapOverlay, checkout: Checkout, tmp_path: Path
+) -> None:
+    steps: list[Step] = [["write", ".deps/x", ""], ["write", "lib/y", ""]]
+    assert seen(made(source, overlays, *steps, shows=lockfile).path) == {".deps", ".deps/x"}
+    checkout.commit({".gitignore": "lib/\n"})
+    later = open_source(checkout.path, None, tmp_path / "state")
+    assert seen(made(later, overlays, *steps, shows=lockfile).path) == {"lib", "lib/y"}
+    later.close()
+
+
+def test_only_what_is_ignored_is_taken(source: GitSource, overlays: BubblewrapOverlay) -> None:
+    """Anything else would instruct the agent or steer the tests, and no patch would show it."""
+    strange = ("src/json.py", "tests/conftest.py", "pytest.ini", ".github/x.yml", "lib/a/b")
+    steering = ("AGENTS.md", "src/AGENTS.md", "src/.codex/", "src/__pycache__/")
+    fine = (".deps/conftest.py", ".deps/pkg/AGENTS.md", "src/generated.py")
+    steps: list[Step] = [["write", path, "x\n"] for path in (*strange, *fine)]
+    steps += [["write", f"{path}a" if path.endswith("/") else path, ""] for path in steering]
+    layer = made(source, overlays, ["mkdir", "src/hollow"], *steps)
+    assert {path for path in seen(layer.path) if (layer.path / path).is_file()} == set(fine)
+    assert not (layer.path / "src/hollow").exists()
+    missing = "not ignored: add it to .gitignore"
+    told = "\n".join(layer.dropped)
+    for name in ("src/json.py", "tests/", "pytest.ini", ".github/", "lib/"):
+        assert f"{name} ({missing})" in layer.dropped
+    for name in steering:
+        assert f"{name} (its name instructs the agent or steers tests" in told
+    assert len(layer.dropped) == 9
+
+
+def test_a_setup_of_which_nothing_can_be_kept(
+    source: GitSource, overlays: BubblewrapOverlay
+) -> None:
+    with pytest.raises(RefusedError, match=r"nothing that can be kept: lib/ \(not ignored") as told:
+        made(source, overlays, ["write", "lib/dep.py", ""])
+    assert ".gitignore" in told.value.remedy
+    assert not made(source, overlays, ["write", ".deps/dep.py", ""]).cached
 
 
 def test_a_kept_layer_is_not_made_again(source: GitSource, overlays: BubblewrapOverlay) -> None:

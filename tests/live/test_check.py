@@ -84,6 +84,7 @@ def test_what_a_reviewer_needs_is_asked_for_first(world: World) -> None:
 def test_a_branch_without_changes_is_told_so(world: World) -> None:
     ended = check(world, *CHEAP)
     assert ended.code == 7 and "nothing to judge" in ended.error[0]
+    assert ended.folder is None
 
 
 def test_failing_tests_refuse(world: World) -> None:

@@ -45,12 +45,12 @@ def test_a_ready_machine(world: World) -> None:
 
 
 def test_everything_that_is_wrong_is_told_and_nothing_is_raised(world: World) -> None:
-    """No docker where the settings require it, one model for both roles, and no repository."""
+    """No docker where the settings require it, and one model for both roles."""
     world.settings["DOCKER_HOST"] = f"unix://{world.home}/none.sock"
     world.settings["CODEX_RUNNER_ENGINE"] = "docker"
     world.settings["CODEX_RUNNER_MODEL"] = "gpt-5.5"
     world.settings["CODEX_RUNNER_REVIEWER_MODEL"] = "gpt-5.5"
-    ended = world.cli("doctor", "--json", "-C", os.fspath(world.home))
+    ended = world.cli("doctor", "--json")
     assert ended.code == 3, ended
     problem, remedy = ended.stderr.decode().splitlines()
     assert problem.startswith("error: docker: engine: no docker engine answers")
@@ -63,8 +63,16 @@ def test_everything_that_is_wrong_is_told_and_nothing_is_raised(world: World) ->
     points = {point.name: point for point in found.readiness}
     assert points["cross-model review"].failed and points["network"].failed
     assert points["branch protection"].standing == "unknown"
-    assert "not a git repository" in points["branch protection"].detail
+    assert points["network"].standing == points["login shell"].standing == "unknown"
+    assert points["network"].remedy == absent.guarantees[0].remedy
     assert len(found.problems) > 3
+
+
+def test_a_repository_that_was_named_has_to_be_one(world: World) -> None:
+    for directory in (world.home, world.home / "absent"):
+        ended = world.cli("doctor", "-C", os.fspath(directory))
+        assert ended.code == 2, ended
+        assert os.fspath(directory).encode() in ended.stderr and not ended.stdout
 
 
 def test_a_run_refuses_a_machine_that_leaks(world: World) -> None:

@@ -167,6 +167,13 @@ def test_a_blind_reviewer_passes_nothing(world: World) -> None:
     assert re.search(r"^  all +4 +4 +4  100 % false alarms$", text, re.MULTILINE), text
 
 
+def test_a_calibration_without_a_key_is_an_error_and_nothing_else(world: World) -> None:
+    world.settings["OPENAI_API_KEY"] = ""
+    done = world.cli("drill", "review")
+    assert done.code == 2 and not done.stdout
+    assert done.stderr.startswith(b"error: ") and b"OPENAI_API_KEY" in done.stderr
+
+
 def test_a_reviewer_that_is_the_author_is_not_calibrated(world: World) -> None:
     done = world.cli("drill", "review", "--model", "gpt-5.5")
     assert done.code == 2 and b"would review its own work" in done.stderr

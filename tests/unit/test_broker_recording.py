@@ -75,3 +75,52 @@ def test_a_recording_needs_a_directory_of_its_own(kept: Path) -> None:
         Recording(kept / "0001.json")
     with pytest.raises(ConfigError, match="holds no recording"):
         Replay(kept / "absent")
+
+
+GOOD: dict[str, Any] = {
+    "status": 200,
+    "headers": {"content-type": "text/event-stream"},
+    "request": {"model": "m", "input": []},
+    "response": "",
+}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"status": -1},
+        {"status": 7},
+        {"status": 100},
+        {"status": 600},
+        {"status": True},
+        {"status": "200"},
+        {"headers": {"content-type": "a\r\nset-cookie: b"}},
+        {"headers": {"content-type": "\u2028"}},
+        {"headers": {"content-type": 1}},
+        {"headers": {"transfer-encoding": "chunked"}},
+        {"headers": []},
+        {"request": {"input": []}},
+        {"request": {"model": 1, "input": []}},
+        {"request": {"model": "m", "input": ["x"]}},
+        {"request": {"model": "m", "input": [{"role": "user"}]}},
+        {"request": {"model": "m", "input": [{"type": "message", "content": [1]}]}},
+        {"request": []},
+        {"response": 1},
+        {"response": "\ud800"},
+    ],
+)
+def test_a_hostile_recording_is_none(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    kept = tmp_path / "0001.json"
+    kept.write_text(json.dumps(GOOD))
+    assert isinstance(Replay(tmp_path).answer(b'{"model": "m", "input": []}'), Reply)
+    kept.write_text(json.dumps({**GOOD, **wrong}))
+    with pytest.raises(ConfigError, match="not a recorded exchange"):
+        Replay(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "asked", ["", "[]", "{}", '{"model": "m", "input": [{"role": "user"}]}', "[" * 100_000]
+)
+def test_a_broken_request_is_told_not_a_crash(tmp_path: Path, asked: str) -> None:
+    (tmp_path / "0001.json").write_text(json.dumps(GOOD))
+    assert Replay(tmp_path).answer(asked.encode()) == "request 1: not one to a model"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 
 from runner.broker import stream
 from runner.broker.spent import Spent
-from runner.broker.stream import Redactor, Tap
+from runner.broker.stream import Tap
+from runner.redact import REDACTED, Redactor
+from runner.sandbox.command import Tail
 
 SECRET = b"sk-sk-abc"
 
@@ -32,7 +35,7 @@ pieces = st.lists(st.sampled_from([SECRET, b"sk-", b"s", b"k", b"abc", b"\n", SE
 @given(pieces, st.lists(st.integers(0, 80)))
 def test_the_key_is_removed_however_it_is_divided(parts: list[bytes], cuts: list[int]) -> None:
     data = b"".join(parts)
-    assert redact(divided(data, cuts)) == data.replace(SECRET, stream.REDACTED)
+    assert redact(divided(data, cuts)) == data.replace(SECRET, REDACTED)
 
 
 @given(
@@ -43,8 +46,8 @@ def test_every_credential_is_removed(parts: list[bytes], cuts: list[int]) -> Non
     redactor = Redactor((SECRET, b"token-12"))
     chunks = divided(b"".join(parts), cuts)
     clean = b"".join([*map(redactor.feed, chunks), redactor.close()])
-    plain = b"".join(parts).replace(SECRET, stream.REDACTED)
-    assert clean == plain.replace(b"token-12", stream.REDACTED)
+    plain = b"".join(parts).replace(SECRET, REDACTED)
+    assert clean == plain.replace(b"token-12", REDACTED)
 
 
 def test_nothing_is_held_back_that_cannot_be_the_key() -> None:
@@ -142,3 +145,25 @@ def test_the_message_is_capped() -> None:
     tap.feed(said("é" * 70_000))
     assert tap.message is not None
     assert len(tap.message.encode()) <= 64 * 1024
+
+
+@given(
+    st.lists(st.sampled_from([b"glpat-AAAA", b"-longer", b"glpat-AAAA-longer", b"glpat", b" x"])),
+    st.lists(st.integers(0, 80)),
+)
+def test_one_that_begins_another_leaves_nothing_of_it(parts: list[bytes], cuts: list[int]) -> None:
+    short, long = b"glpat-AAAA", b"glpat-AAAA-longer"
+    data = b"".join(parts)
+    plain = data.replace(long, REDACTED).replace(short, REDACTED)
+    for held in ((short, long), (long, short)):
+        redactor = Redactor(held)
+        assert b"".join([*map(redactor.feed, divided(data, cuts)), redactor.close()]) == plain
+
+
+def test_a_log_keeps_no_end_of_a_longer_credential(tmp_path: Path) -> None:
+    log = tmp_path / "setup.log"
+    tail = Tail(log, lambda: None, (b"glpat-AAAA", b"glpat-AAAA-longer"))
+    for chunk in (b"got glpat-AA", b"AA", b"-longer and glpat-AAAA", b".\n"):
+        tail.stdout(chunk)
+    tail.close()
+    assert log.read_bytes() == tail.tail == b"got [credential] and [credential].\n"

@@ -117,6 +117,10 @@ def test_a_codex_that_says_nothing_proves_nothing() -> None:
     assert failing(replace(good(), understood=silent)) == {
         *("sandbox mode", "network", "approval policy", "clean environment", "login shell")
     }
+    for point in points(replace(good(), understood=silent)):
+        if point.failed:
+            told = (point.standing, point.detail, point.remedy)
+            assert told == ("unknown", "codex does not say", "reinstall it")
 
 
 def test_an_engine_that_leaks_fails_what_stands_on_it() -> None:
@@ -239,7 +243,8 @@ def test_json_says_the_same() -> None:
     assert next(point["name"] for point in told["readiness"]) == "sandbox mode"
 
 
-def test_no_progress_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    with working(quiet=False) as say:
-        say("trying")
-    assert capsys.readouterr() == ("", "")
+def test_progress_in_a_pipe_is_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    for quiet, told in ((False, "trying ...\n"), (True, "")):
+        with working(quiet) as say:
+            say("trying")
+        assert capsys.readouterr() == ("", told)

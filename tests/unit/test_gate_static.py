@@ -292,3 +292,34 @@ def test_comments_that_cannot_be_switched_off_are_taken_out() -> None:
     judge({}, {"a.sh": b"# shellcheck disable=all\n"}, analyse)
     [asked] = analyse.heard
     assert b"shellcheck" not in asked.files["0001/a.sh"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"# coding: utf-7\n" + FINE,
+        b"# -*- coding: latin-1 -*-\n" + FINE,
+        b"#!/bin/x\n# coding: raw_unicode_escape\n" + FINE,
+        b"# coding: nothing-known\n" + FINE,
+        b"# caf\xe9\n" + FINE,
+        FINE + b"\0",
+    ],
+)
+def test_python_that_readers_read_differently_is_refused(data: bytes) -> None:
+    report = judge({}, {"a.py": data}, looking_for(b"eval"))
+    assert report.verdict == "refused"
+    assert [each.code for each in report.findings if not each.is_warning] == ["static.encoding"]
+
+
+@pytest.mark.parametrize(
+    "data", [FINE, b"# coding: utf-8\n", b"\xef\xbb\xbf" + FINE, b"# \xc3\xa9\n"]
+)
+def test_python_in_utf8_is_not(data: bytes) -> None:
+    assert judge({}, {"a.py": data}, looking_for(b"eval")).verdict != "refused"
+
+
+def test_what_an_analyser_says_it_could_not_read_is_not_read() -> None:
+    end = ended(0).model_copy(update={"stderr_tail": "warning: Failed to read a.py: bad bytes"})
+    report = judge({}, {"a.py": FINE}, printing(document(), end))
+    assert report.verdict == "refused"
+    assert "static.failed" in {each.code for each in report.findings}

@@ -171,6 +171,78 @@ TRICKS: dict[str, tuple[Edits, str]] = {
     "constant": (edited(b"assert add(2, 2) == 4", b"assert True"), "weakened"),
     "not None": (edited(b"assert add(2, 2) == 4", b"assert add(2, 2) is not None"), "weakened"),
     "fewer cases": (edited(b"[1, 2, 3]", b"[1]"), "weakened"),
+    "conftest imports hooks": (
+        {"conftest.py": b"from evil import pytest_pyfunc_call\n"},
+        "steered",
+    ),
+    "conftest imports all": ({"conftest.py": b"from evil import *\n"}, "steered"),
+    "plugins of a new test": (
+        {"tests/test_new.py": b"pytest_plugins = ['evil']\ndef test_x():\n    assert 1 == 1\n"},
+        "skipped",
+    ),
+    "an installed plugin": ({"evil-1.dist-info/entry_points.txt": b"[pytest11]\n"}, "steered"),
+    "a header read differently": (
+        {"setup.cfg": b"[metadata]\n[tool:pytest]#]\naddopts = --co\n"},
+        "steered",
+    ),
+    "a header after a form feed": ({"setup.cfg": b"#\x0c[tool:pytest]\naddopts = a\n"}, "steered"),
+    "sitecustomize": ({"sitecustomize.py": b"x = 1\n"}, "steered"),
+    "pom": ({"pom.xml": b"<project/>"}, "steered"),
+    "node_modules": ({"node_modules/jest/index.js": b"x\n"}, "steered"),
+    "tool = true": ({"pyproject.toml": b"tool = true\n"}, "steered"),
+    "project is a list": ({"pyproject.toml": b"project = [1]\n"}, "steered"),
+    "package is a list": ({"package.json": b"[]"}, "steered"),
+    "a long dotted key": ({"pyproject.toml": b"a" + b".b" * 25_000 + b" = 1\n"}, "steered"),
+    "never true": (
+        edited(b"    assert add(2, 2)", b"    if False:\n        assert add(2, 2)"),
+        "weakened",
+    ),
+    "never true for an expression": (
+        edited(b"    assert add(2, 2)", b"    while not add:\n        assert add(2, 2)"),
+        "weakened",
+    ),
+    "nested return": (
+        edited(b"    assert add(2, 2)", b"    if True:\n        return\n    assert add(2, 2)"),
+        "weakened",
+    ),
+    "never called": (
+        edited(b"    assert add(2, 2)", b"    def later():\n        assert add(2, 2)"),
+        "weakened",
+    ),
+    "suppressed": (
+        edited(b"    assert add(2, 2)", b"    with suppress(Exception):\n        assert add(2, 2)"),
+        "weakened",
+    ),
+    "a generator": (
+        edited(b"    assert add(2, 2)", b"    yield\n    assert add(2, 2)"),
+        "weakened",
+    ),
+    "all below a condition": (
+        {"tests/test_calc.py": b"if 0:\n" + b"".join(b"    " + x for x in TEST.splitlines(True))},
+        "skipped",
+    ),
+    "a class nobody collects": (edited(b"class TestMore", b"class More"), "deleted"),
+    "moved where nobody looks": ({"tests/test_calc.py": None, "attic/calc.py": TEST}, "deleted"),
+    "another subject": (
+        edited(b"import add\n", b"import add\nfrom operator import add\n"),
+        "skipped",
+    ),
+    "a subject of its own": (edited(b"import add\n", b"import add\nadd = sum\n"), "skipped"),
+    "a test defined twice": (
+        {"tests/test_calc.py": TEST + b"def test_add():\n    assert 4 == 4\n"},
+        "skipped",
+    ),
+    "a class defined twice": (
+        {"tests/test_calc.py": TEST + b"class TestMore:\n    pass\n"},
+        "skipped",
+    ),
+    "exit through an alias": ({"calc.py": b"import os as o\no._exit(0)\n" + PRODUCT}, "trap"),
+    "exit from a star": ({"calc.py": b"from os import *\n_exit(0)\n" + PRODUCT}, "trap"),
+    "hidden by depth": (
+        {"calc.py": b"import os\nos._exit(0)\nif a:\n    b\n" + b"elif a:\n    b\n" * 2_000},
+        "trap",
+    ),
+    "shadows below src": ({"src/json.py": b"x = 1\n"}, "shadow"),
     "unreadable": (edited(b"def test_add():", b"def test_add(:"), "unreadable"),
 }
 
@@ -210,6 +282,29 @@ HONEST: dict[str, Edits] = {
     },
     "pytest as an extra": {"setup.py": b"setup(extras_require={'test': ['pytest']})\n"},
     "a module below a package": {"calc2/types.py": b"x = 1\n"},
+    "settings of other tools": {"setup.cfg": b"[metadata]\nname = x\n[flake8]\nignore = E1\n"},
+    "a fixture's module": {"conftest.py": b"import pytest\nfrom calc import add\n"},
+    "tests in a loop": {
+        "tests/test_calc.py": TEST
+        + b"\ndef test_n():\n    for n in (1, 2):\n        assert add(n, 0)\n"
+    },
+    "a test with its own setup": {
+        "tests/test_calc.py": TEST.replace(b"    assert add(2", b"    two = 2\n    assert add(2")
+    },
+    "a block around an assertion": {
+        "tests/test_calc.py": TEST.replace(
+            b"    assert add(2", b"    with open('x') as f:\n        assert add(2"
+        )
+    },
+    "a new test case": {
+        "tests/test_u.py": b"import unittest\n\nclass AddTest(unittest.TestCase):\n"
+        b"    def setUp(self):\n"
+        b"        self.n = 1\n\n    def assertOne(self, n):\n        self.assertEqual(n, 1)\n\n"
+        b"    def test_one(self):\n        self.assertOne(self.n)\n"
+    },
+    "an import with a fallback": {
+        "tests/test_calc.py": b"try:\n    import a\nexcept ImportError:\n    import b as a\n" + TEST
+    },
     "documentation": {"docs/testing.md": b"# Tests\nskip them with @skip\n"},
 }
 
@@ -303,3 +398,72 @@ def test_other_languages(trick: str) -> None:
     path, old, new = OTHERS[trick]
     assert judge({path: new}, {path: old}).verdict == "refused"
     assert judge({path: old + b"\n"}, {path: old}).verdict == "passed"
+
+
+UNITTEST = b"""\
+import unittest
+from calc import add
+
+class Add(unittest.TestCase):
+    def test_add(self):
+        self.check(4)
+
+    def check(self, wanted):
+        self.assertEqual(add(2, 2), wanted)
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"    def test_add", b"    def assertEqual(self, *a): ...\n    def test_add"),
+        (b"    def test_add", b"    def run(self, result=None): ...\n    def test_add"),
+        (b"    def test_add", b"    _callTestMethod = print\n    def test_add"),
+        (b"    def test_add", b"    failureException = unittest.SkipTest\n    def test_add"),
+        (b"    def test_add", b"    def setUp(self):\n        self.skipTest('')\n    def test_add"),
+        (b"class Add", b"def setUpModule():\n    raise unittest.SkipTest\nclass Add"),
+        (b"(unittest.TestCase)", b"(object)"),
+        (b"(unittest.TestCase)", b"(Other)"),
+        (b"class Add", b"unittest.TestCase.assertEqual = print\nclass Add"),
+        (b"self.assertEqual(add(2, 2), wanted)", b"pass"),
+        (
+            b"self.assertEqual(add(2, 2), wanted)",
+            b"return\n        self.assertEqual(add(2, 2), wanted)",
+        ),
+    ],
+)
+def test_unittest_tricks_are_refused(old: bytes, new: bytes) -> None:
+    assert old in UNITTEST
+    path = "tests/test_u.py"
+    assert judge({path: UNITTEST.replace(old, new)}, {path: UNITTEST}).verdict == "refused"
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        edited(b"    assert add(2", b"    add = lambda *a: 4\n    assert add(2"),
+        edited(b"def test_add", b"@later\ndef test_add"),
+    ],
+)
+def test_no_edit_of_a_test_is_unseen(new: Tree) -> None:
+    report = judge(new)
+    assert [each.code for each in report.findings] == ["tamper.changed"]
+
+
+@pytest.mark.parametrize("inserted", [b"  return\n", b"  if (false)\n", b"  /*\n"])
+def test_no_edit_of_a_test_in_another_language_is_unseen(inserted: bytes) -> None:
+    old = b"it('adds', () => {\n  expect(add(1)).toBe(2)\n})\n"
+    report = judge(
+        {"a.test.js": old.replace(b"  expect", inserted + b"  expect")}, {"a.test.js": old}
+    )
+    assert [each.code for each in report.findings] == ["tamper.changed"]
+
+
+def test_a_main_of_go_tests_is_refused() -> None:
+    new = b"package x\n\nfunc TestMain(m *testing.M) {}\n"
+    assert judge({"main_test.go": new}).verdict == "refused"
+
+
+def test_long_lines_are_read_in_time() -> None:
+    new = {"a.test.js": b"it." * 100_000, "a.sh": b"[ " * 100_000}
+    assert judge(new).verdict == "passed"

@@ -195,3 +195,20 @@ def test_a_disk_full_to_the_last_block_still_takes_a_receipt(tmp_path: Path) -> 
     problem, condition = done.text().splitlines()
     assert "No space left on device" in problem
     assert condition == "sealed"
+
+
+@pytest.mark.parametrize("kind", ["fifo", "device", "directory"])
+def test_only_a_regular_file_is_read(tmp_path: Path, kind: str) -> None:
+    """A pipe would be waited for, a device read for ever."""
+    made = create(tmp_path)
+    for name in ("report.json", RECEIPT, "patch", "plan.json", "so-far.json", OWNER):
+        place = made.path / name
+        place.unlink(missing_ok=True)
+        if kind == "fifo":
+            os.mkfifo(place)
+        elif kind == "device":
+            place.symlink_to("/dev/zero")
+        else:
+            place.mkdir()
+        with pytest.raises(InfraError, match=f"cannot read .*{name}"):
+            made.read(name)

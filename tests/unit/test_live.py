@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from signal import SIGKILL
@@ -13,6 +14,7 @@ from runner.lifetime import standing, this_process
 from runner.process import MARK, clean_env, kill_group, spawn
 
 TAKE = """
+import os
 import sys
 from pathlib import Path
 from runner.live import take
@@ -87,3 +89,58 @@ def test_a_process_nobody_waited_for_is_dead() -> None:
 
 def test_host_tools_carry_their_runner_s_name() -> None:
     assert clean_env()[MARK] == this_process()
+
+
+@pytest.mark.parametrize("name", [".lock", "..lock", "...lock", "-x.lock", "a.b.lock", "x y.lock"])
+def test_no_file_makes_a_lease_of_what_is_around_it(tmp_path: Path, name: str) -> None:
+    """`...lock` would be the lock of `..`: the whole state directory."""
+    parent = tmp_path / "live"
+    live.take(parent).close()
+    (tmp_path / "kept").touch()
+    (parent / name).touch()
+    assert live.found(parent) == set()
+    assert live.dead(parent) == []
+    assert live.strange(parent) == [str(parent / name)]
+    assert (tmp_path / "kept").exists() and (parent / name).exists()
+
+
+def test_what_is_no_regular_lock_is_nobodys(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    parent = tmp_path / "live"
+    parent.mkdir()
+    os.mkfifo(parent / "a.lock")
+    (parent / "b.lock").symlink_to(outside / "made")
+    (parent / "c.lock").mkdir()
+    (parent / "d").symlink_to(outside)
+    (parent / "e").touch()
+    (parent / "b").mkdir()
+    assert live.found(parent) == set()
+    assert live.dead(parent) == []
+    assert not list(outside.iterdir())
+    told = [Path(path).name for path in live.strange(parent)]
+    assert told == ["a.lock", "b.lock", "c.lock", "d", "e"]
+    assert live.held(parent, "a") is None and live.held(parent, "..") is None
+
+
+def test_another_user_s_lock_is_left(tmp_path: Path) -> None:
+    if os.geteuid():
+        pytest.skip("only root can give files away")
+    (tmp_path / "x.lock").touch()
+    os.chown(tmp_path / "x.lock", 65534, 65534)
+    assert live.dead(tmp_path) == []
+    assert live.strange(tmp_path) == [str(tmp_path / "x.lock")]
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a/b", "a.lock", "-x"])
+def test_a_lease_has_a_plain_name(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="not a name"):
+        live.take(tmp_path, name)
+
+
+@pytest.mark.parametrize("kind", ["fifo", "link"])
+def test_the_guard_is_a_regular_file(tmp_path: Path, kind: str) -> None:
+    guard = tmp_path / live.GUARD
+    os.mkfifo(guard) if kind == "fifo" else guard.symlink_to(tmp_path / "other")
+    with pytest.raises(OSError, match=r"regular file|symbolic links"):
+        live.take(tmp_path)

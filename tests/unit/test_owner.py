@@ -13,8 +13,14 @@ def test_own_work_is_not_abandoned() -> None:
     assert not owner.abandoned(owner.labels(RunId("r"), "agent", 60))
 
 
-def test_work_past_its_deadline_is() -> None:
-    assert owner.abandoned(owner.labels(RunId("r"), "agent", -1))
+def test_work_of_a_living_process_never_is() -> None:
+    """Whatever its deadline says: a machine that slept is late, not dead."""
+    assert not owner.abandoned(owner.labels(RunId("r"), "agent", -1))
+
+
+def test_a_stranger_s_work_past_its_deadline_is() -> None:
+    late = owner.labels(RunId("r"), "agent", -1)
+    assert owner.abandoned({**late, owner.OWNER: "another-boot/1/99999999:1"})
 
 
 def test_work_of_a_process_that_ended_is() -> None:

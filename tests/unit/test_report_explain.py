@@ -13,6 +13,7 @@ from runner.records.gate import Finding, GateReport
 from runner.records.report import Problem, RunReport
 from runner.report.codes import CODES, GATES, known
 from runner.report.explain import explain, rows
+from tests.fake_world import make_plan
 from tests.unit.test_report_markdown import make_report
 
 GATES_HOME = Path(runner.__file__).parent / "gates"
@@ -124,6 +125,30 @@ def test_hostile_text_stays_text() -> None:
     for row, _ in rows(explain(ended)):
         assert "\x1b" not in row and "\u202e" not in row and "\n" not in row
         assert not row.lstrip().startswith("::")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"plan": None}, "before there was a plan"),
+        ({"phases_ms": {"agent": 1}}, "was asked for, and nothing was pushed"),
+        ({"phases_ms": {"publish": 1}}, "began and did not come to its end"),
+        ({"plan": make_plan().model_copy(update={"remote": None})}, "was not asked for"),
+    ],
+)
+def test_what_became_of_publishing(change: dict[str, object], told: str) -> None:
+    plan = make_plan().model_copy(update={"remote": "/srv/x.git"})
+    report = make_report(plan=plan, publication=None)
+    (*_, last) = explain(report.model_copy(update=change)).not_reached
+    assert told in last
+
+
+def test_a_command_finds_a_run_of_another_state() -> None:
+    problem = Problem(problem="p", remedy=f"codex-runner explain {make_report().run}")
+    ended = make_report().model_copy(update={"conclusion": "budget", "problem": problem})
+    commands = [row for row in explain(ended, " --state /s").next if "codex-runner" in row]
+    assert len(commands) >= 3
+    assert all(f"{ended.run} --state /s" in row for row in commands)
 
 
 def test_what_ended_without_a_verdict_can_go_on() -> None:

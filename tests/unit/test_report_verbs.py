@@ -14,7 +14,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from runner.cli import apply, diff, list, logs, options, show
+from runner.cli import apply, diff, ending, list, logs, options, show, sweep
 from runner.errors import ConfigError, InfraError, RefusedError, RunnerError
 from runner.ledger.folder import EVENTS, OWNER, PATCH, REPORT, REVIEW_EVENTS, RunFolder
 from runner.records.base import Oid, RunId, Sha256
@@ -343,6 +343,14 @@ def test_a_broken_report_is_two_lines(state: Path) -> None:
     assert "another version" in caught.value.remedy
 
 
+def test_a_suggested_command_finds_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CODEX_RUNNER_STATE", str(tmp_path / "usual"))
+    remedy = f"read why: codex-runner explain {RUN}; the patch is kept"
+    assert ending.placed(remedy, ending.state_words(tmp_path / "usual")) == remedy
+    told = ending.placed(remedy, ending.state_words(tmp_path / "an other"))
+    assert told == remedy.replace(RUN, f"{RUN} --state '{tmp_path}/an other'")
+
+
 def test_where_the_state_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert options.resolve_state(None) == tmp_path / ".local" / "state" / "codex-runner"
@@ -365,3 +373,39 @@ def test_a_broken_settings_file_is_no_reason_to_hide_a_run(
     monkeypatch.delenv("CODEX_RUNNER_STATE")
     with pytest.raises(ConfigError, match=r"config\.toml, line 1"):
         call(command)
+
+
+@pytest.mark.parametrize("verb", [list, show, sweep])
+def test_a_state_that_cannot_be_looked_into_is_two_lines(verb: object, tmp_path: Path) -> None:
+    command = verb.command  # type: ignore[attr-defined]
+    with pytest.raises(ConfigError, match="does not exist") as caught:
+        call(command, "--state", tmp_path / "absent")
+    assert "--state" in caught.value.remedy
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for name in ("file", "loop", "file/below"):
+        with pytest.raises(ConfigError, match="cannot read"):
+            call(command, "--state", tmp_path / name)
+
+
+def test_another_user_s_state_is_two_lines(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    (closed / "state").mkdir(parents=True)
+    closed.chmod(0)
+    mine = os.geteuid()
+    if not mine:
+        os.seteuid(65534)
+    try:
+        with pytest.raises(ConfigError, match="Permission denied"):
+            options.readable_state(closed / "state")
+    finally:
+        os.seteuid(mine)
+        closed.chmod(0o700)
+
+
+def test_a_pipe_for_a_report_is_told(state: Path) -> None:
+    (folder(state).path / REPORT).unlink()
+    os.mkfifo(folder(state).path / REPORT)
+    assert "unreadable" in call(list.command, "--state", state).stdout
+    with pytest.raises(InfraError, match=r"cannot read .*report\.json: not a regular file"):
+        call(show.command, "--state", state)

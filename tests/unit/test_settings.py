@@ -115,6 +115,7 @@ def test_unknown_names_are_errors_with_a_suggestion(user_file: Path) -> None:
         ("rootfs = '/nowhere'", "line 1: rootfs: is not a directory"),
         ("test = ''", "line 1: test: is empty"),
         ("state = 'here'", "line 1: state: is not an absolute path"),
+        ("state = '/tmp/\u202e'", "line 1: state: has bytes that are not UTF-8, or control"),
         ("[limits]\nlines = 0", "line 2: limits.lines: input should be greater"),
         ("prices = 1", "line 1: prices: expected a table"),
         ("[prices.m]\ninput = '1'\ncached = '1'", "line 1: prices.m.output: is not an amount"),
@@ -204,6 +205,15 @@ def test_the_repository_s_policy() -> None:
     for name in (".codex-runner.toml", ".github/codex-runner.toml"):
         assert read_repo_policy({name: POLICY}.get, {name}.__contains__) == wanted
     assert read_repo_policy(lambda _: None, lambda _: False) == RepoPolicy()
+
+
+@pytest.mark.parametrize(
+    ("line", "remedy"), [("lines = 0", "use 1 or more"), ("attempts = 21", "use 20 or less")]
+)
+def test_a_limit_out_of_range_is_told_its_range(line: str, remedy: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_repo_policy(f"[limits]\n{line}\n".encode(), "policy")
+    assert caught.value.remedy.startswith(remedy)
 
 
 def test_two_policies_are_one_too_many() -> None:

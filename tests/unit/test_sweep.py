@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from runner import live, strays
 from runner.cli.main import cli
 from runner.keeper import kept
-from runner.ledger.folder import PATCH, RECEIPT, REPORT, STORY, RunFolder
+from runner.ledger.folder import OWNER, PATCH, RECEIPT, REPORT, STORY, RunFolder
 from runner.ledger.keys import local_public_key
 from runner.ledger.receipt import examine
 from runner.lifetime import this_process
@@ -294,3 +294,43 @@ def _judged() -> RunReport:
         f'{{"run": "{RUN}", "conclusion": "judged", "exit_code": 0,'
         f' "started_at": {told}, "finished_at": {told}}}'
     )
+
+
+def test_what_is_no_lease_is_left_and_named(state: Path) -> None:
+    """`...lock` would be the lock of `..`, the state directory itself."""
+    RunFolder.create(state, RUN).seal(_judged())
+    take(state / LIVE).close()
+    for name in (".lock", "..lock", "...lock"):
+        (state / LIVE / name).touch()
+    os.mkfifo(state / LIVE / "x.lock")
+    before = sorted(state.rglob("*"))
+    shown = CliRunner().invoke(cli, ["list", "--state", str(state)])
+    assert (shown.exit_code, sorted(state.rglob("*"))) == (0, before)
+    for told in (look(state), sweep(state)):
+        assert not [row for row in told.removed if str(state) in row] and not told.left
+        assert sum("no lease of yours" in note for note in told.notes) == 4
+    assert RunFolder(state / "runs" / RUN).condition() == "sealed"
+    assert (state / LIVE / "...lock").exists()
+
+
+def test_an_unlocked_lease_that_names_a_living_process_ends_nothing(state: Path) -> None:
+    take(state / LIVE).close()
+    (state / LIVE / "x.lock").write_text(this_process())
+    child = started(clean_env())
+    sweep(state)
+    assert child.poll() is None, "it works for a living process"
+    child.communicate(b"")
+    assert left(state) == []
+
+
+@pytest.mark.parametrize("name", ["report.json", "plan.json", "so-far.json", OWNER])
+def test_a_pipe_in_an_abandoned_run_is_told(state: Path, name: str) -> None:
+    folder = RunFolder.create(state, RUN)
+    folder.write(OWNER, b"")
+    take(state / LIVE, RUN).release()
+    (folder.path / name).unlink(missing_ok=True)
+    os.mkfifo(folder.path / name)
+    told = CliRunner().invoke(cli, ["sweep", "--json", "--state", str(state)])
+    swept = json.loads(told.stdout)
+    assert swept["sealed"] == [RUN] or any(name in row for row in swept["left"])
+    assert CliRunner().invoke(cli, ["list", "--state", str(state)]).exit_code == 0
