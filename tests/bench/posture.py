@@ -61,7 +61,7 @@ def _doctor(setting: Setting) -> Row:
     """The second time: compiling the scanner's rules is once per installation."""
     state = setting.scratch / "state"
     env = plain_env(HOME=os.environ.get("HOME", "/"))
-    argv: list[str | Path] = [RUNNER, "doctor", "--state", state, "-C", setting.scratch]
+    argv: list[str | Path] = [RUNNER, "doctor", "--state", state]
     taken = _samples(lambda: finish(argv, env=env), setting.rounds, 1)
     return Row("codex-runner doctor, both engines", "s", taken, (), "itself", at_most=DOCTOR_S)
 
