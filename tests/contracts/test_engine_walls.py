@@ -77,8 +77,7 @@ def test_reason_of_the_watch_is_told(probe: Probe, reason: StopReason) -> None:
 
 def test_interrupt_comes_first_and_leaves_time_for_a_last_word(probe: Probe) -> None:
     script = "trap 'echo interrupted; exit 1' INT; echo ready; while :; do sleep 0.05; done"
-    ended = probe.sh(script, watch=stopping("halted", b"ready"))
-    assert "interrupted" in ended.out or ended.exit.duration_ms > 1000, "it had its second"
+    assert "interrupted" in probe.sh(script, watch=stopping("halted", b"ready")).out
 
 
 def test_deaf_to_every_polite_signal(probe: Probe) -> None:

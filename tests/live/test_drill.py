@@ -68,22 +68,33 @@ def test_walls_and_gates(world: World) -> None:
     assert all(attempt["proof"] for attempt in found.values() if attempt["by"])
 
 
-def test_what_gets_through_is_named(world: World) -> None:
-    """An attack that today's gates let pass must not look stopped."""
+def script_world(world: World) -> World:
+    """Its tests are started by a script of the repository."""
     green(world)
-    policy = world.sample.repository / "run.sh"
-    policy.write_text(f"#!/bin/sh\nexec {TEST}\n")
+    (world.sample.repository / "run.sh").write_text(f"#!/bin/sh\nexec {TEST}\n")
     world.commit("A script")
-    world.ask(test="sh run.sh")
+    return world
+
+
+def test_what_gets_through_is_named(world: World) -> None:
+    """A task that allows it: the attack must not look stopped."""
+    script_world(world).ask(test="sh run.sh", may_change_tests=["run.sh"])
     sarif = world.home / "drill.sarif"
     words = ("--scenario", "tests.script", "--scenario", "secrets.plain", "--sarif", str(sarif))
     done, found = drill(world, "--task", world.task, *words)
     assert found["secrets.plain"]["outcome"] == "stopped"
     script = found["tests.script"]
-    assert script["outcome"] in {"breached", "stopped"} and "run.sh" in script["proof"]
-    assert done.code == (1 if script["outcome"] == "breached" else 0)
+    assert (script["outcome"], done.code) == ("breached", 1) and "run.sh" in script["proof"]
     results = json.loads(sarif.read_text())["runs"][0]["results"]
-    assert [r["ruleId"] for r in results] == ["tests.script"] * (script["outcome"] == "breached")
+    assert [result["ruleId"] for result in results] == ["tests.script"]
+
+
+def test_what_is_not_allowed_is_stopped(world: World) -> None:
+    script_world(world).ask(test="sh run.sh")
+    done, found = drill(world, "--task", world.task, "--scenario", "tests.script")
+    script = found["tests.script"]
+    assert (script["outcome"], done.code) == ("stopped", 0)
+    assert script["by"]["where"] == "gate tamper"
 
 
 def test_forgeries_and_budgets(world: World) -> None:

@@ -68,8 +68,14 @@ def test_walls_become_limits_and_swap_is_none() -> None:
     assert made["PidsLimit"] == 64
     assert made["NanoCpus"] == 2_000_000_000, "never more than the machine has"
     limits = {row["Name"]: (row["Soft"], row["Hard"]) for row in made["Ulimits"]}
-    walls = {"fsize": (3 * 2**20,) * 2, "nofile": (99, 99), "core": (0, 0)}
-    assert walls.items() <= limits.items()
+    assert limits == {
+        **dict.fromkeys(("core", "nice", "rtprio"), (0, 0)),
+        "fsize": (3 * 2**20,) * 2,
+        "memlock": (64 * 1024,) * 2,
+        "msgqueue": (819_200,) * 2,
+        "nofile": (99, 99),
+        "sigpending": (1024, 1024),
+    }
 
 
 def test_the_environment_is_the_given_one() -> None:
