@@ -146,18 +146,10 @@ def test_bad_words(world: World) -> None:
 
 @pytest.mark.slow
 def test_everything(world: World) -> None:
-    """Every attack is tried, or says why not; nothing gets through that is not known to."""
+    """Every attack is tried, or says why not; nothing gets through."""
     green(world)
     done, found = drill(world, "--task", world.task)
     outcomes = {name: attempt["outcome"] for name, attempt in found.items()}
     assert "not-tried" not in outcomes.values(), outcomes
-    through = {name for name, outcome in outcomes.items() if outcome == "breached"}
-    assert done.code == (1 if through else 0)
-    assert through <= KNOWN_GAPS, through - KNOWN_GAPS
-
-
-KNOWN_GAPS = {
-    *("secrets.split", "paths.installer", "tests.weakened", "tests.skipped", "tests.deleted"),
-    *("tests.forged", "tests.conftest", "tests.shadowed", "tests.script"),
-}
-"""What only a reviewer stands against; a name that is stopped one day is to be removed here."""
+    assert "breached" not in outcomes.values(), outcomes
+    assert done.code == 0
