@@ -17,7 +17,9 @@ Oid = NewType("Oid", str)
 Sha256 = NewType("Sha256", str)
 """64 lower-case hex digits."""
 
-FROZEN = ConfigDict(frozen=True, extra="forbid", strict=True, protected_namespaces=())
+FROZEN = ConfigDict(
+    frozen=True, extra="forbid", strict=True, protected_namespaces=(), defer_build=True
+)
 
 
 class Record(BaseModel):
