@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 from runner import session, sweep
@@ -17,8 +19,6 @@ from runner.broker.keys import load_key
 from runner.engines import ready_engine
 from runner.forge.local import LocalForge
 from runner.gates.baseline import Baselines
-from runner.gates.foreign import load as load_gates
-from runner.gates.judge import judge
 from runner.gates.paths import PROTECTED
 from runner.gates.scanner import Scanner
 from runner.gates.secrets import SecretsGate
@@ -51,6 +51,8 @@ from runner.tried import Tried
 from runner.way import PLAIN, Way
 from runner.workspace.source import open_source
 from runner.world import World
+
+PRELOADED = ("runner.broker.application", "runner.gates.judge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ def perform(asked: Asked, *, quiet: bool = False, way: Way = PLAIN) -> tuple[Run
             if not any((state / "scanner" / "rules").glob("*")):
                 progress.phase("compiling the secret rules, once, while the rest goes on")
             scanner = stack.enter_context(Scanner(state / "scanner"))
+            threading.Thread(target=_preload, daemon=True).start()
             world = _world(parts, folder, progress, interrupts.halted, scanner, asked, way)
             way.story(world, told)
     assert told.report is not None
@@ -222,6 +225,12 @@ def _world(
     )
 
 
+def _preload() -> None:
+    """Imports what the end of a run needs while this process waits for codex."""
+    for module in PRELOADED:
+        import_module(module)
+
+
 def _coder(parts: _Parts) -> CodexExec:
     engine, version, inner = parts.engine, parts.package.version, parts.settings.inner_sandbox
     return CodexExec(engine, version, Path(relay.__file__), inner, parts.tried)
@@ -231,18 +240,26 @@ def _judge(
     parts: _Parts, scanner: Scanner, asked: Asked, way: Way
 ) -> Callable[[Case, Callable[[GateReport], None]], tuple[GateReport, ...]]:
     """The gates; each finding is told with the layer of the policy that set its rule."""
+    from runner.gates.foreign import load as load_gates
+
     origins = Origins(parts.settings, parts.plan, parts.source.base_blob)
     foreign = load_gates(parts.plan.gates)
     planting = seed(asked.record, asked.replay)
-    return lambda case, hear: judge(
-        case,
-        lambda report: hear(origins.named(report)),
-        scanner.scan,
-        foreign,
-        without=way.without,
-        seed=planting,
-        baselines=Baselines(parts.settings.state / "baselines"),
-    )
+
+    def judged(case: Case, hear: Callable[[GateReport], None]) -> tuple[GateReport, ...]:
+        from runner.gates.judge import judge
+
+        return judge(
+            case,
+            lambda report: hear(origins.named(report)),
+            scanner.scan,
+            foreign,
+            without=way.without,
+            seed=planting,
+            baselines=Baselines(parts.settings.state / "baselines"),
+        )
+
+    return judged
 
 
 def _forge(plan: Plan, settings: Settings) -> Forge | None:

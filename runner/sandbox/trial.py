@@ -23,6 +23,8 @@ from runner.sandbox.command import Extras, Tail, run_command
 
 NAME_BYTES = 1024
 """More than a mark and a file's name take."""
+SLACK_BYTES = 1024 * 1024
+"""Cut off at once, so that not every chunk moves all that is kept."""
 
 _SCRIPT = """"$@"
 code=$?
@@ -82,8 +84,13 @@ class Spoken(Tail):
 
 def _keep(end: bytearray, chunk: bytes) -> None:
     end += chunk
-    if len(end) > 2 * OUTPUT_BYTES:
+    if len(end) > OUTPUT_BYTES + SLACK_BYTES:
         del end[:-OUTPUT_BYTES]
+
+
+def _end(kept: bytearray) -> bytes:
+    del kept[:-OUTPUT_BYTES]
+    return bytes(kept)
 
 
 def run_trial(
@@ -116,8 +123,5 @@ def run_trial(
     )
     found = {name: data for name, data in heard.files() if name in trial.files}
     return replace(
-        ended,
-        stdout=bytes(heard.out[-OUTPUT_BYTES:]),
-        stderr=bytes(heard.err[-OUTPUT_BYTES:]),
-        files=MappingProxyType(found),
+        ended, stdout=_end(heard.out), stderr=_end(heard.err), files=MappingProxyType(found)
     )
