@@ -30,7 +30,9 @@ class Server:
         After `wall_s` all that is under way is cut; who asks again is refused by the budget.
         """
         loop = asyncio.get_running_loop()
-        server = await asyncio.start_unix_server(self._accept, sock=listener, limit=READ_BYTES)
+        server = await asyncio.start_unix_server(
+            self._accept, sock=listener, limit=READ_BYTES, backlog=MAX_CONNECTIONS
+        )
         clock = loop.call_later(wall_s, self._expire)
         try:
             await stop.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from threading import Barrier, Event, Semaphore, Thread
-from typing import Any
+from typing import Any, cast
 
 import codex_cli_bin  # type: ignore[import-untyped, unused-ignore]
 import pytest
@@ -747,6 +748,26 @@ def test_slow_clients_are_cut_and_hinder_nobody(
         for client in clients:
             rest(client)
     assert [line["code"] for line in journal(tmp_path)].count("slow-body") == 25
+
+
+def test_as_many_wait_at_the_door_as_are_let_in(tmp_path: Path) -> None:
+    """A full backlog refuses whoever does not wait; asyncio sets 100 unless told."""
+    backlogs = []
+
+    class Door(socket.socket):
+        def listen(self, backlog: int = 0, /) -> None:
+            backlogs.append(backlog)
+            super().listen(backlog)
+
+    async def served() -> None:
+        stop = asyncio.Event()
+        stop.set()
+        await server.Server(cast("application.Application", None)).serve(door, stop, 9)
+
+    with Door(socket.AF_UNIX) as door:
+        door.bind(str(tmp_path / "door"))
+        asyncio.run(served())
+    assert backlogs == [server.MAX_CONNECTIONS]
 
 
 def test_clients_that_do_not_read_are_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
