@@ -56,7 +56,8 @@ for more in ([],) if review else ([], [call, result]):
 if not review:
     text = open("tally/stats.py").read()
     new = "(ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2"
-    open("tally/stats.py", "w").write(text.replace("ordered[len(ordered) // 2]", new))
+    if new not in text:  # a refused change comes back for one more attempt
+        open("tally/stats.py", "w").write(text.replace("ordered[len(ordered) // 2]", new))
 os.environ["FAKE_MODE"] = "normal" if review and "{mode}" != "forged_verdict" else "{mode}"
 os.environ.update({env!r})
 os.execv(sys.executable, [sys.executable, "/opt/codex/bin/payload.py", *sys.argv[1:]])
