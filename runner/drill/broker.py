@@ -41,7 +41,7 @@ def ask(name, path, length=None, **more):
         try:
             talk = make()
             talk.connect()
-        except Exception as error:
+        except OSError as error:
             walls.append(f"{type(error).__name__}: {error}")
             continue
         try:
@@ -51,7 +51,7 @@ def ask(name, path, length=None, **more):
             answer = talk.getresponse()
             said = answer.read(300).decode(errors="replace")
             say(name, answer.status != 200, f"the broker answered {answer.status}: {said}")
-        except Exception as error:
+        except (OSError, http.client.HTTPException) as error:
             say(name, True, f"the broker hung up: {type(error).__name__}: {error}")
         return
     say(name, True, "no way to the broker: " + "; ".join(walls))

@@ -2,43 +2,34 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from runner.gates import beside, weaker
+from runner.gates.context import Function
 from runner.gates.pytests import Parsed, Test
+from runner.gates.suspicion import Suspicion
+from runner.gates.testpaths import is_collected, is_test
 from runner.gates.wordtests import Words
 
-_TEST_PATH = re.compile(
-    r"(?i)(?:^|/)(?:tests?|specs?|__tests__|testing|e2e|integration)/|(?:^|/)(?:test_|conftest\.)[^/]*$"
-    r"|[_.-](?:tests?|spec)\.[^/]+$|(?:Tests?|Spec|IT)\.\w+$"
-)
-_PYTEST_PATH = re.compile(r"(?:^|/)(?:test[^/]*|[^/]*tests?)\.py$")
-KINDS = ("silenced", "skips", "traps")
-_CONSTANT = re.compile(r"(?:assert |\w*\.?assert(?:True|False)?\()?(?:True|1|False|0|None)\)?")
-_COMPARES = re.compile(
-    r"==|!=|(?i:equal|raises|match|throws|toBe|toEqual|contain|count|almost|called|verify)"
-)
+KINDS = ("silenced", "leaving", "skips", "traps", "patched", "doubles")
 _ORDINARY = re.compile(
     r"atexit\.|from atexit|os\.(?:exec|kill)|from os import (?!.*(?:_exit|abort|\*))|signal\."
-    r"|sys\.set"
+    r"|(?:sys\.(?:set|_)|gc\.|inspect\.|traceback\.)\w+\Z|.*\.(?:f_back|tb_frame)\Z"
+    r"|sys\.modules\[(?!['\"]_?(?:pytest|unittest|nose|doctest))|from (?:sys|inspect|traceback) |\{"
 )
-"""Ways to end or steer a process that programs have honest uses for."""
-_LOOSE = re.compile(
-    r"is not None|IsNotNone|isinstance|>= ?0\b|toBeDefined|toBeTruthy|not_to be_nil"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Suspicion:
-    """One place where a change makes tests weaker, or may."""
-
-    code: str
-    path: str
-    line: int
-    what: str
-    only_a_warning: bool = False
+"""Ways to end, steer or look into a process that programs have honest uses for."""
+_SAYS = {
+    "silenced": ("skipped", "keeps tests from running"),
+    "leaving": ("skipped", "keeps tests from running"),
+    "skips": ("skipped", "keeps tests from running"),
+    "traps": ("trap", "ends the process early or asks who runs it"),
+    "patched": ("rebound", "replaces something for all tests"),
+    "doubles": ("changed", "puts something else in the place of what is tested"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +40,17 @@ class Both:
     old: Parsed | Words | None
     new: Parsed | Words | None
     unreadable: bool = False
-    """It can no longer be parsed."""
+    """It cannot be parsed."""
+
+    is_new: bool = False
+
+    @property
+    def is_test(self) -> bool:
+        """By its path, or because tests stand among the code."""
+        inline = self.path.endswith(".rs") and any(
+            isinstance(side, Words) and side.tests for side in (self.old, self.new)
+        )
+        return inline or is_test(self.path)
 
 
 def compare(files: Iterable[Both]) -> Iterator[Suspicion]:
@@ -58,16 +59,29 @@ def compare(files: Iterable[Both]) -> Iterator[Suspicion]:
     added = _added(both)
     before = _Before(both)
     for each in both:
-        if each.unreadable and is_test(each.path):
-            yield Suspicion("unreadable", each.path, 1, "tests that cannot be read any more")
-        yield from _gone(each, added)
-        yield from _new_words(each, before)
-        if isinstance(each.old, Words) and isinstance(each.new, Words):
-            yield from _fewer_words(each.path, each.old, each.new)
-        if isinstance(each.new, Parsed):
-            yield from _weaker(each.path, each.new, each.old, before)
-        if isinstance(each.new, Parsed) and isinstance(each.old, Parsed) and is_test(each.path):
-            yield from _weaker_checkers(each.path, each.old, each.new)
+        try:
+            yield from _gone(each, added)
+            yield from _file(each, before)
+        except RecursionError:
+            yield Suspicion("trap", each.path, 1, "something nested too deeply to be compared")
+
+
+def _file(each: Both, before: _Before) -> Iterator[Suspicion]:
+    deep = isinstance(each.new, Parsed) and each.new.is_too_deep
+    if (each.unreadable or deep) and is_test(each.path):
+        was = isinstance(each.old, Parsed) and each.old.is_too_deep
+        mild = was or (each.old is None and not each.is_new)
+        what = "tests that cannot be read" + ("" if mild or each.is_new else " any more")
+        yield Suspicion("unreadable", each.path, 1, what, only_a_warning=mild)
+    yield from _new_words(each, before)
+    if isinstance(each.old, Words) and isinstance(each.new, Words) and each.is_test:
+        yield from weaker.words(each.path, each.old, each.new)
+    if isinstance(each.new, Parsed):
+        old = each.old if isinstance(each.old, Parsed) else None
+        yield from _weaker(each.path, each.new, old, before)
+        yield from beside.compare(each.path, old.beside if old else None, each.new.beside)
+        if old is not None and is_test(each.path):
+            yield from _weaker_checkers(each.path, old, each.new, before)
 
 
 class _Before:
@@ -76,32 +90,46 @@ class _Before:
     def __init__(self, both: Iterable[Both]) -> None:
         self.words: dict[str, Counter[str]] = {kind: Counter() for kind in KINDS}
         self.tests: dict[str, Test] = {}
+        self.alike: dict[str, Test] = {}
+        """Those whose name is gone, by what they check."""
+        self._parsed: list[tuple[Parsed | None, Parsed]] = []
+        left = {_bare(t) for each in both if isinstance(each.new, Parsed) for t in each.new.tests}
         for each in both:
             for kind in KINDS:
                 self.words[kind].update(_counted(each.old, kind))
             for test in each.old.tests if isinstance(each.old, Parsed) else ():
                 self.tests.setdefault(_bare(test), test)
+                if _bare(test) not in left:
+                    self.alike.setdefault(_checks(test), test)
+            if isinstance(each.new, Parsed):
+                self._parsed.append((each.old if isinstance(each.old, Parsed) else None, each.new))
+
+    def __contains__(self, name: object) -> bool:
+        """A function or class of this name was written or changed."""
+        for old, new in self._parsed:
+            for known, node in new.beside.parts.items():
+                if known.partition("::")[0] != name and known.rpartition("::")[2] != name:
+                    continue
+                before = old.beside.parts.get(known) if old else None
+                if before is None or ast.dump(before) != ast.dump(node):
+                    return isinstance(node, Function) or "::" in known
+        return False
 
 
 def _bare(test: Test) -> str:
     return test.name.rpartition("::")[2]
 
 
-def is_test(path: str) -> bool:
-    return _TEST_PATH.search(path) is not None
-
-
-def is_collected(path: str) -> bool:
-    """A test runner finds the tests of a file with this name."""
-    names = _PYTEST_PATH if path.endswith(".py") else _TEST_PATH
-    return names.search(path) is not None
+def _checks(test: Test) -> str:
+    checks = "\n".join(sorted(test.checks.elements()))
+    return f"checks:\n{checks}" if checks else ""
 
 
 def _added(both: Iterable[Both]) -> Counter[str]:
     """Tests that are there afterwards and were not before, by bare name; `checks of` by content."""
     found: Counter[str] = Counter()
     for each in both:
-        run = each.old is not None or is_collected(each.path)
+        run = is_collected(each.path) or (each.old is not None and not each.path.endswith(".go"))
         for sign, side in ((1, each.new if run else None), (-1, each.old)):
             for name, checks in _names(side):
                 found[name] += sign
@@ -112,18 +140,18 @@ def _added(both: Iterable[Both]) -> Counter[str]:
 def _names(side: Parsed | Words | None) -> Iterator[tuple[str, str]]:
     if isinstance(side, Parsed):
         for test in side.tests:
-            checks = "\n".join(sorted(test.checks.elements()))
             if test.is_collected:
-                yield _bare(test), f"checks:\n{checks}" if checks else ""
+                yield _bare(test), _checks(test)
             else:
                 yield f"{_bare(test)} (of a class that is no test)", ""
     elif isinstance(side, Words):
         for name in side.tests:
-            yield name, ""
+            checks = side.content.get(name, "")
+            yield name, f"checks:\n{checks}" if checks else ""
 
 
 def _gone(each: Both, added: Counter[str]) -> Iterator[Suspicion]:
-    if each.old is None or (isinstance(each.old, Words) and not is_test(each.path)):
+    if each.old is None or (isinstance(each.old, Words) and not each.is_test):
         return
     kept = {name for name, _ in _names(each.new)}
     for name, checks in _names(each.old):
@@ -146,14 +174,17 @@ def _new_words(each: Both, before: _Before) -> Iterator[Suspicion]:
     for kind in KINDS:
         for text in _counted(each.new, kind) - before.words[kind]:
             line = each.new.lines.get(text, 1)
+            code, says = _SAYS[kind]
             if kind == "traps":
-                mild = not is_test(each.path) and (
+                mild = not each.is_test and (
                     isinstance(each.new, Words) or _ORDINARY.match(text) is not None
                 )
-                what = f"ends the process early or asks who runs it: {text}"
-                yield Suspicion("trap", each.path, line, what, only_a_warning=mild)
-            elif isinstance(each.new, Parsed) or is_test(each.path):
-                yield Suspicion("skipped", each.path, line, f"keeps tests from running: {text}")
+            elif each.is_test or kind == "leaving":
+                own = is_collected(each.path) or isinstance(each.new, Words)
+                mild = kind == "doubles" or (kind == "patched" and not own)
+            else:
+                continue
+            yield Suspicion(code, each.path, line, f"{says}: {text}", only_a_warning=mild)
 
 
 def _counted(side: Parsed | Words | None, kind: str) -> Counter[str]:
@@ -162,94 +193,29 @@ def _counted(side: Parsed | Words | None, kind: str) -> Counter[str]:
     return found if isinstance(found, Counter) else Counter()
 
 
-def _fewer_words(path: str, old: Words, new: Words) -> Iterator[Suspicion]:
-    if is_test(path) and new.checks.total() < old.checks.total():
-        gone = next(iter(old.checks - new.checks))
-        what = f"{new.checks.total()} of {old.checks.total()} assertions are left; gone: {gone}"
-        yield Suspicion("weakened", path, 1, what)
-    elif is_test(path) and (changed := old.checks - new.checks):
-        yield from _softened(path, 1, changed, new.checks - old.checks)
-    elif is_test(path) and new.text[: len(old.text)] != old.text:
-        what = "its tests do something else than before"
-        yield Suspicion("changed", path, 1, what, only_a_warning=True)
-
-
-def _weaker(
-    path: str, new: Parsed, was: Parsed | Words | None, before: _Before
-) -> Iterator[Suspicion]:
+def _weaker(path: str, new: Parsed, was: Parsed | None, before: _Before) -> Iterator[Suspicion]:
     """Tests that are on both sides: in the same file, or else wherever they were."""
-    known_tests = was.tests if isinstance(was, Parsed) else ()
-    here = {_bare(test): test for test in known_tests} | {test.name: test for test in known_tests}
+    known = was.tests if was else ()
+    here = {_bare(test): test for test in known} | {test.name: test for test in known}
     for test in new.tests:
         bare = _bare(test)
         old = here.get(test.name) or here.get(bare) or before.tests.get(bare)
-        known = Counter(words for _, words in old.skips) if old else Counter[str]()
-        for line, words in test.skips:
-            known[words] -= 1
-            if known[words] < 0:
-                yield Suspicion("skipped", path, line, f"{test.name}: {words}")
+        old = old or (before.alike.get(_checks(test)) if test.checks else None)
         if old is not None:
-            yield from _compared(path, old, test)
+            yield from weaker.compared(path, old, test, before)
+        else:
+            yield from weaker.skipped_anew(path, test)
 
 
-def _weaker_checkers(path: str, old: Parsed, new: Parsed) -> Iterator[Suspicion]:
+def _weaker_checkers(path: str, old: Parsed, new: Parsed, before: _Before) -> Iterator[Suspicion]:
     """Functions that tests call, and what makes a class a test case."""
     known = {test.name: test for test in new.checkers}
     for test in old.checkers:
         if test.name in known:
-            yield from _compared(path, test, known[test.name])
+            yield from weaker.compared(path, test, known[test.name], before)
         else:
             what = f"{test.name} checked something for the tests, and no more"
-            yield Suspicion("weakened", path, 1, what)
+            yield Suspicion("weakened", path, test.line, what)
     classes = {test.name.partition("::")[0]: test.line for test in new.tests}
     for name in sorted((old.cases - new.cases) & classes.keys()):
         yield Suspicion("skipped", path, classes[name], f"{name} is no unittest TestCase any more")
-
-
-def _compared(path: str, old: Test, new: Test) -> Iterator[Suspicion]:
-    """A change that nothing else explains is at least told."""
-    found = tuple(_looser(path, old, new))
-    yield from found
-    if not found and old.skips == new.skips and old.body != new.body:
-        what = f"the test {new.name} does something else than before"
-        yield Suspicion("changed", path, new.line, what, only_a_warning=True)
-
-
-def _looser(path: str, old: Test, new: Test) -> Iterator[Suspicion]:
-    if new.cases < old.cases:
-        what = f"{new.name}: {new.cases} of {old.cases} parameter sets are left"
-        yield Suspicion("weakened", path, new.line, what)
-    gone, come = old.checks - new.checks, new.checks - old.checks
-    if new.checks.total() < old.checks.total():
-        left = f"{new.checks.total()} of {old.checks.total()} assertions are left"
-        what = f"{new.name}: {left}; gone: {next(iter(gone))}"
-        yield Suspicion("weakened", path, new.line, what)
-    elif hidden := (old.always - new.always) & new.checks:
-        what = f"{new.name}: an assertion may not be reached any more: {next(iter(hidden))}"
-        yield Suspicion("weakened", path, new.line, what)
-    elif new.always.total() < old.always.total():
-        what = f"{new.name}: {new.always.total()} of {old.always.total()} assertions always run"
-        yield Suspicion("weakened", path, new.line, what)
-    elif gone:
-        yield from _softened(path, new.line, gone, come)
-
-
-def _softened(path: str, line: int, gone: Counter[str], come: Counter[str]) -> Iterator[Suspicion]:
-    """As many assertions as before, but others."""
-    before, after = _strength(gone), _strength(come)
-    what = f"an assertion was replaced: {next(iter(gone))} -> {next(iter(come), 'nothing')}"
-    if after < before:
-        yield Suspicion("weakened", path, line, what)
-    else:
-        yield Suspicion("changed", path, line, what, only_a_warning=True)
-
-
-def _strength(checks: Counter[str]) -> int:
-    """0 for one that cannot fail, 1 for one that nearly anything passes, 2 for a comparison."""
-    total = 0
-    for text, times in checks.items():
-        if _CONSTANT.fullmatch(text):
-            continue
-        loose = _LOOSE.search(text) or not _COMPARES.search(text)
-        total += times * (1 if loose else 2)
-    return total

@@ -17,12 +17,17 @@ def always(test: Function, is_check: Callable[[ast.AST], bool]) -> Iterator[ast.
     running. None in a generator: a runner only makes it."""
     if any(isinstance(node, ast.Yield | ast.YieldFrom) for node in _own(test.body)):
         return
-    called = {
-        node.func.id
-        for node in _own(test.body)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    }
+    calls = [node for node in _own(test.body) if isinstance(node, ast.Call)]
+    called = {node.func.id for node in calls if isinstance(node.func, ast.Name)}
+    called |= {name for node in calls for name in _handed(node, test)}
     yield from _live(test.body, is_check, called)
+
+
+def _handed(call: ast.Call, test: Function) -> Iterator[str]:
+    """What is given to a fixture is called by it."""
+    asked = {each.arg for each in (*test.args.args, *test.args.kwonlyargs)}
+    if isinstance(call.func, ast.Name) and call.func.id in asked:
+        yield from (each.id for each in call.args if isinstance(each, ast.Name))
 
 
 def _live(

@@ -20,16 +20,19 @@ trusted as the runner is.
 1. Only what the operator's settings name is loaded: an installed package adds no gate by itself.
 2. A gate that is named and not there, or there twice, is an error before anything starts.
 3. What it answers is read again, its text made harmless and short; it speaks for itself alone.
-4. It has `CHEAP_S` seconds, or a costly one as long as the tests.
+4. It has `CHEAP_S` seconds, or a costly one as long as the tests, and `ANSWER_BYTES`.
+5. A failure, `sys.exit`, a late or wrong answer stops the run in the gate's name. What ends the
+   whole process (`os._exit`, a crash in C) ends the run as a kill does: sealed, not published.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from threading import Thread
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -49,6 +52,7 @@ from runner.text import cut, line, visible
 GROUP = "codex_runner.gates"
 CHEAP_S = 60.0
 LOADING_S = 60.0
+ANSWER_BYTES = 4 * 1024 * 1024
 FINDINGS = 100
 FACTS = 20
 WHY_CHARS = 2000
@@ -72,12 +76,12 @@ class ForeignGate:
     def check(self, case: Case) -> GateReport:
         """Raises InfraError: it failed, took too long, or its answer is none."""
         limit_s = CHEAP_S if self.is_cheap else float(case.plan.limits.tests_s)
-        answer = _within(limit_s, lambda: self.gate.check(case), self._failed)
-        if not isinstance(answer, GateReport):
-            raise self._failed(f"answered with {type(answer).__name__}, not a GateReport")
+        answer = _within(limit_s, lambda: _told(self.gate.check(case)), self._failed)
+        if len(answer) > ANSWER_BYTES:
+            raise self._failed(f"answered with {len(answer)} bytes, more than {ANSWER_BYTES}")
         try:
-            report = GateReport.model_validate(answer.model_dump(warnings=False))
-        except (ValidationError, ValueError, TypeError) as error:
+            report = GateReport.model_validate_json(answer)
+        except ValidationError as error:
             raise self._failed("answered with a broken GateReport") from error
         if report.verdict == "not-run":
             raise self._failed("did not decide")
@@ -143,36 +147,60 @@ def _loaded(name: str) -> ForeignGate:
         problem = f"gates: {name}: the package {package} {why}"
         return ConfigError(problem, "mend or update it, or remove the gate from gates")
 
-    gate = _within(LOADING_S, point.load, no_gate)
-    costly = getattr(gate, "COSTLY", False)
-    if not callable(getattr(gate, "check", None)) or not isinstance(costly, bool):
+    gate, costly, check = _within(LOADING_S, lambda: _looked_at(point.load()), no_gate)
+    if not callable(check) or not isinstance(costly, bool):
         raise no_gate("has no function check there, or a COSTLY that is no truth value")
     return ForeignGate(name, package, gate, not costly)
+
+
+def _looked_at(gate: Gate) -> tuple[Gate, object, object]:
+    """Even that may run a stranger's code."""
+    return gate, getattr(gate, "COSTLY", False), getattr(gate, "check", None)
 
 
 def _package(point: EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist is not None else point.value
 
 
+def _told(answer: object) -> str:
+    """As text, so that no object of a stranger's is asked anything once its time is over.
+
+    Raises TypeError: it is no report.
+    """
+    if not isinstance(answer, GateReport):
+        raise TypeError(f"answered with {type(answer).__name__}, not a GateReport")
+    return answer.model_dump_json(warnings=False)
+
+
 def _within(limit_s: float, work: Callable[[], T], failed: Callable[[str], RunnerError]) -> T:
-    """Whatever a stranger's code raises is a value here. A thread that hangs is left behind: the
-    run ends, and the process with it."""
-    pool = ThreadPoolExecutor(1)
+    """Whatever a stranger's code raises is a value here. A thread that hangs is left behind; being
+    a daemon, it does not keep the process from ending."""
+    answer: Future[T] = Future()
+    Thread(target=_settle, args=(answer, work), daemon=True, name="foreign gate").start()
     try:
-        answer = pool.submit(work)
-        try:
-            error = answer.exception(limit_s)
-        except TimeoutError as late:
-            raise failed(f"took more than {limit_s:.0f} s") from late
-        if isinstance(error, OWN_RIGHT):
-            raise error
-        if error is not None:
-            raise failed(
-                f"failed: {type(error).__name__}: {line(str(error), LINE_CHARS)}"
-            ) from error
-        return answer.result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        error = answer.exception(limit_s)
+    except TimeoutError as late:
+        raise failed(f"took more than {limit_s:.0f} s") from late
+    if isinstance(error, InfraError):
+        raise failed(f"could not decide: {_said(error)}") from error
+    if isinstance(error, OWN_RIGHT):
+        raise error
+    if error is not None:
+        raise failed(f"failed: {type(error).__name__}: {_said(error)}") from error
+    return answer.result()
+
+
+def _settle(answer: Future[T], work: Callable[[], T]) -> None:
+    try:
+        answer.set_result(work())
+    except BaseException as error:  # noqa: BLE001 - nobody else hears it, SystemExit included
+        answer.set_exception(error)
+
+
+def _said(error: BaseException) -> str:
+    """Without asking a stranger's exception to say it, which may fail as well."""
+    plain = [each for each in error.args if type(each) in (str, int)]
+    return line(", ".join(map(str, plain)), LINE_CHARS)
 
 
 def _bare(summary: str) -> Finding:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from runner.gates import steering
+from runner.gates import reach, steering
 from runner.gates.ran import Try, ending
 from runner.gates.reference import Doubt, new_failures
 from runner.ports import Case
@@ -75,11 +75,11 @@ def of_base(base: Baseline | None, known: bool) -> str:
 def steered(case: Case) -> str:
     """What the task allowed to change, so that a reader knows what passing means."""
     changed = []
+    run = reach.paths(case.plan.test, case.base_blob)
     for each in case.patch.changes:
         old = case.blob(each.old_oid) if each.old_oid and each.old_mode in REGULAR else None
         new = case.blob(each.new_oid) if each.new_oid and each.new_mode in REGULAR else None
-        named = steering.named(case.plan.test, each.path)
-        if named or steering.steers(each.path, old, new) is not None:
+        if each.path in run or steering.steers(each.path, old, new) is not None:
             changed.append(each.path)
     if not changed:
         return ""

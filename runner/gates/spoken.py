@@ -80,7 +80,8 @@ def parse(stdout: str, stderr: str) -> Results | None:
         for read in readers:
             if (found := read(text)) is not None:
                 return found
-    return _counted(stdout + "\n" + stderr)
+    both = f"{stdout}\n{stderr}" if stdout and stderr else stdout or stderr
+    return _counted(both)  # large: not copied without need
 
 
 def _go(text: str) -> Results | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import json
 import re
-import shlex
 import sys
 from collections.abc import Callable, Mapping
 
@@ -37,6 +36,10 @@ _FOLDERS = re.compile(
     r"(?i)(?:^|/)(?:[^/]*\.(?:dist|egg)-info|node_modules)/|(?:^|/)\.cargo/config"
 )
 """What is found there is loaded unasked: entry points of plugins, modules, runners."""
+_ON_DEMAND = re.compile(
+    r"/(?:(?:GNUm|M|m)akefile|[^/]+\.mk|[Jj]ustfile|Taskfile\.ya?ml|Rakefile|tasks\.py|dodo\.py)\Z"
+)
+"""Below the root, these are only read by whoever asks for them."""
 MOST_BYTES = 256 * 1024
 _MAY_SHADOW = frozenset({"test", "tests", "this", "antigravity", "idlelib", "__main__"})
 _RUNNERS = frozenset(
@@ -85,8 +88,14 @@ def steers(path: str, old: bytes | None, new: bytes | None) -> str | None:
     return f"{', '.join(keys)} of {name} decides how tests are run" if keys else None
 
 
-def shadows(path: str) -> str | None:
-    """What a NEW file at `path` would be run or imported instead of; None = nothing."""
+def on_demand(path: str) -> bool:
+    """It steers only tests whose command asks for it."""
+    return _ON_DEMAND.search(path) is not None
+
+
+def shadows(path: str, at_base: Callable[[str], bool]) -> str | None:
+    """What a NEW file at `path` would be run or imported instead of; None = nothing. A package
+    that was there before takes nobody's place."""
     parts = path.removeprefix("src/").split("/")
     name = parts[-1]
     if name in _PROGRAMS:
@@ -96,21 +105,14 @@ def shadows(path: str) -> str | None:
     module = parts[0].removesuffix(".py") if len(parts) > 1 or name.endswith(".py") else ""
     if not module and len(parts) == 1:
         return None
+    folder = path[: len(path) - len("/".join(parts[1:]))].rstrip("/")
+    if len(parts) > 1 and at_base(folder):
+        module = ""
     last = name.removesuffix(".py")
     if name.endswith(".py") and (module in _RUNNERS or last in _RUNNERS):
         return f"the module {module if module in _RUNNERS else last}"
     known = sys.stdlib_module_names - _MAY_SHADOW
     return f"the module {module}" if name.endswith(".py") and module in known else None
-
-
-def named(command: str | None, path: str) -> bool:
-    """Whether the test command names this file."""
-    try:
-        words = shlex.split(command or "")
-    except ValueError:
-        words = (command or "").split()
-    plain = {re.sub(r"^(?:\./)+", "", word) for word in words}
-    return path in plain
 
 
 def _hooks_differ(old: bytes | None, new: bytes | None) -> str | None:

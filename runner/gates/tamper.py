@@ -12,11 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runner.gates import pytests, steering, wordtests
-from runner.gates.compare import Both, Suspicion, compare
+from runner.gates import pytests, reach, steering, wordtests
+from runner.gates.compare import Both, compare
+from runner.gates.languages import Language, language
+from runner.gates.suspicion import Suspicion
+from runner.gates.testpaths import is_data, is_snapshot
 from runner.ports import Case
 from runner.records.gate import Finding, GateReport
 from runner.records.patch import Change
+from runner.records.paths import decode_path, encode_path
 from runner.text import line
 
 NAME = "tamper"
@@ -44,34 +48,71 @@ def check(case: Case) -> GateReport:
 
 
 def _files(case: Case) -> Iterator[Suspicion]:
-    """Whole files that steer or replace a test runner."""
+    """Whole files that steer or replace a test runner, or say what is right."""
+    run = reach.paths(case.plan.test, case.base_blob)
+    there = {change.new_oid for change in case.patch.changes}
     for change in case.patch.changes:
+        path = _name(change)
         old, new = _content(case, change)
-        what = steering.shadows(change.path) if change.old_oid is None else None
+        is_new = change.old_oid is None
+        what = steering.shadows(path, lambda at: case.at_base(_quoted(at))) if is_new else None
         if what is not None:
-            yield Suspicion("shadow", change.path, 1, f"would be used instead of {what}")
-        steered = steering.steers(change.path, old, new)
-        if steered is None and steering.named(case.plan.test, change.path):
+            yield Suspicion("shadow", path, 1, f"would be used instead of {what}")
+        steered = steering.steers(path, old, new)
+        if steered is None and path in run:
             steered = "the test command runs it"
         if steered is not None:
-            yield Suspicion("steered", change.path, 1, steered)
+            mild = old is None and path not in run and steering.on_demand(path)
+            yield Suspicion("steered", path, 1, steered, only_a_warning=mild)
+        elif not is_new and change.old_oid not in there:
+            yield from _expected(path, old or b"", new)
+
+
+def _name(change: Change) -> str:
+    """As file systems have it, for rules about names: a quoted form ends in a quote, not `.py`."""
+    return decode_path(change.path).decode(errors="surrogateescape")
+
+
+def _quoted(name: str) -> str:
+    """As records have it."""
+    return encode_path(name.encode(errors="surrogateescape"))
+
+
+def _expected(path: str, old: bytes, new: bytes | None) -> Iterator[Suspicion]:
+    """A file that tests may compare with: who writes it and the code agrees with himself."""
+    if is_snapshot(path) and not (new or b"").strip():
+        yield Suspicion("weakened", path, 1, "a snapshot is gone: a runner would make it anew")
+    elif (is_snapshot(path) or is_data(path)) and old != new:
+        at = 1 if new is None else _first_difference(old, new)
+        verb = "is gone" if new is None else "is another"
+        what = f"what tests may compare with {verb}"
+        yield Suspicion("expected", path, at, what, only_a_warning=True)
+
+
+def _first_difference(old: bytes, new: bytes) -> int:
+    before, after = old.splitlines(), new.splitlines()
+    pairs = enumerate(zip(before, after, strict=False), 1)
+    ends = max(min(len(before), len(after)), 1)
+    return next((at for at, (one, other) in pairs if one != other), ends)
 
 
 def _sides(case: Case) -> Iterator[Both]:
     for change in case.patch.changes:
-        if change.path.endswith((".py", ".pyi")):
-            old, new = _content(case, change)
-            parsed = _python(old), _python(new)
-            lost = new is not None and parsed[1] is None and (old is None or parsed[0] is not None)
-            yield Both(change.path, *parsed, unreadable=lost)
-        elif (of := wordtests.language(change.path)) is not None:
-            old, new = _content(case, change)
-            sides = [wordtests.words(data, of) if data is not None else None for data in (old, new)]
-            yield Both(change.path, sides[0], sides[1])
+        path = _name(change)
+        of = language(path)
+        if path.endswith((".py", ".pyi")) or of is not None:
+            old, new = (_read(each, of) for each in _content(case, change))
+            unreadable = change.new_mode in REGULAR and new is None
+            yield Both(path, old, new, unreadable, change.old_oid is None)
 
 
-def _python(data: bytes | None) -> pytests.Parsed | None:
-    return None if data is None or len(data) > PARSED_BYTES else pytests.parse(data)
+def _read(data: bytes | None, of: Language | None) -> pytests.Parsed | wordtests.Words | None:
+    """None = it is not there, or is too large, too deep or no program."""
+    if data is None:
+        return None
+    if of is not None:
+        return wordtests.words(data, of)
+    return None if len(data) > PARSED_BYTES else pytests.parse(data)
 
 
 def _content(case: Case, change: Change) -> tuple[bytes | None, bytes | None]:
@@ -82,20 +123,21 @@ def _content(case: Case, change: Change) -> tuple[bytes | None, bytes | None]:
 
 
 def _finding(each: Suspicion, allowed: frozenset[str]) -> Finding:
-    why = f"{each.path}:{each.line}: {line(each.what, WORD_CHARS)}"
-    if each.path in allowed:
+    path = _quoted(each.path)
+    why = f"{path}:{each.line}: {line(each.what, WORD_CHARS)}"
+    if path in allowed:
         why = f"warning: {why}; the task allows it (may_change_tests)"
     elif each.only_a_warning:
         why = f"warning: {why}"
     return Finding(
         gate=NAME,
         code=f"{NAME}.{each.code}",
-        path=each.path,
+        path=path,
         line=each.line,
         why=why,
         remedy=(
             "leave the tests as strict as they were; if this change is wanted, a person makes it, "
-            f'or the task says may_change_tests = ["{each.path}"]'
+            f'or the task says may_change_tests = ["{path}"]'
         ),
         retryable=True,
     )

@@ -3,130 +3,119 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from runner.gates.blocks import Reached, plain, reached
+from runner.gates.languages import Language
 
 MOST_BYTES = 2 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Language:
-    """How one family of languages writes tests, line by line."""
-
-    name: re.Pattern[bytes]
-    """Group 1 is a test's name."""
-    skip: re.Pattern[bytes]
-    check: re.Pattern[bytes]
-    trap: re.Pattern[bytes]
-    """Ends the process, or asks who is running it."""
+LINE_CHARS = 500
+_NEWLINE = re.compile(rb"\r\n?|\xe2\x80[\xa8\xa9]")
+_ROW = re.compile(
+    rb"(?:[\[{(].*[\]})],?|#\[(?:test_)?case\b.*|\[(?:InlineData|TestCase)\b.*)\s*(?://.*)?$"
+)
+_NO_GUARD = re.compile(
+    rb"\b(?:false|0)\s*&&|&&\s*false\b|^(?:\W*if\W+)(?:false|0)\b|(\b[\w.()]+) != \1(?![\w.(])"
+)
+_ATTRIBUTE = re.compile(rb"\s*(?:$|//|/\*|\*|#\[|@\w|\[\w|\))")
+"""Lines that may stand between an attribute and its function."""
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
     """One file: the lines that matter, without indentation."""
 
-    tests: dict[str, int]
+    tests: dict[str, int] = field(default_factory=dict)
     """Name -> line."""
-    skips: Counter[str]
-    checks: Counter[str]
-    traps: Counter[str]
-    lines: dict[str, int]
-    """Where a line of `skips` or `traps` stands first."""
-    text: tuple[bytes, ...] = ()
-    """All lines that are not blank."""
-
-
-_SCRIPT = Language(
-    re.compile(
-        rb"\b(?:it|test|specify|scenario)(?:\.\w{1,40}){0,6}+\s*+\(\s*+[\"'`]([^\"'`\n]{1,200})"
-    ),
-    re.compile(
-        rb"\b(?:it|test|describe|suite|context)\.(?:skip|todo|only|failing|fixme|skipIf|runIf)\b"
-        rb"|\bx(?:it|describe|test|context)\s*\(|\bf(?:it|describe)\s*\(|\bthis\.skip\(|\bt\.skip\("
-    ),
-    re.compile(rb"\b(?:expect|assert)\b\s*[.(]|\bt\.(?:is|deepEqual|equal|ok|true|false|throws)\("),
-    re.compile(
-        rb"process\.(?:exit|reallyExit|kill|abort)\s*\(|process\.exitCode"
-        rb"|process\.on\(\s*[\"'](?:exit|beforeExit)|JEST_WORKER_ID|VITEST|NODE_ENV[\"'\]]*\s*[!=]==?"
-    ),
-)
-_GO = Language(
-    re.compile(rb"^func\s+((?:Test|Fuzz|Example)\w*)\s*\("),
-    re.compile(rb"\bt\.Skip(?:f|Now)?\(|^func\s+TestMain\b|^//go:build|^// \+build"),
-    re.compile(rb"\bt\.(?:Error|Fatal|Fail)|\b(?:assert|require|is)\.\w+\("),
-    re.compile(rb"\bos\.Exit\(|flag\.Lookup\(\"test\.|testing\.Testing\(|syscall\.Exit\("),
-)
-_RUST = Language(
-    re.compile(rb"^\s*(?:pub\s+)?(?:async\s+)?fn\s+(\w+)\s*\("),
-    re.compile(rb"#\[ignore|#\[should_panic|#!?\[cfg\("),
-    re.compile(rb"\b(?:debug_)?assert\w*!\s*\(|\bpanic!\s*\("),
-    re.compile(rb"process::(?:exit|abort)\s*\(|libc::_?exit\s*\("),
-)
-_JVM = Language(
-    re.compile(
-        rb"^\s*(?:public\s+|private\s+|internal\s+)?(?:void|fun|Task|async\s+Task)\s+`?(\w+)"
-    ),
-    re.compile(
-        rb"@(?:Disabled|Ignore)|\[Ignore|Skip\s*=|\bassum(?:e|ing)\w*\(|Assert\.(?:Ignore|Inc)"
-    ),
-    re.compile(rb"\b[Aa]ssert\w*\s*[.(]|\bverify\s*\(|\bexpect\w*\s*\(|\bshould\w*\b|\bfail\s*\("),
-    re.compile(rb"System\.exit\(|Runtime\.getRuntime\(\)\.halt|Environment\.Exit\(|exitProcess\("),
-)
-_RUBY = Language(
-    re.compile(
-        rb"^\s*(?:(?:it|specify|test)\s*\(?\s*[\"']([^\"'\n]{1,200})|(?:def\s+(?:test\w*)))"
-    ),
-    re.compile(rb"^\s*(?:x(?:it|describe|context)|skip|pending|fit|fdescribe)\b"),
-    re.compile(rb"\b(?:expect|assert\w*|refute\w*|should)\b"),
-    re.compile(rb"\b(?:exit!?|abort|at_exit)\b"),
-)
-_PHP = Language(
-    re.compile(rb"\bfunction\s+(test\w+)\s*\("),
-    re.compile(rb"markTest(?:Skipped|Incomplete)|->skip\("),
-    re.compile(rb"\bassert\w*\s*\(|\bexpect\w*\s*\("),
-    re.compile(rb"\b(?:exit|die)\s*[(;]|register_shutdown_function"),
-)
-_SHELL = Language(
-    re.compile(rb"^@test\s+[\"']([^\"']{1,200})|^\s*(?:function\s+)?(test\w*)\s*\(\)"),
-    re.compile(rb"^\s*skip\b"),
-    re.compile(rb"\[\[? .{0,400}\]|\bassert\w*\b|\btest\s+-"),
-    re.compile(rb"\bexit\s+0\b|\|\|\s*(?:true|:)|\btrap\b|set\s+\+e"),
-)
-_BY_SUFFIX = {
-    **dict.fromkeys(
-        ("js", "jsx", "ts", "tsx", "mjs", "cjs", "mts", "cts", "vue", "svelte"), _SCRIPT
-    ),
-    "go": _GO,
-    "rs": _RUST,
-    **dict.fromkeys(("java", "kt", "kts", "scala", "groovy", "cs", "fs", "swift"), _JVM),
-    "rb": _RUBY,
-    "php": _PHP,
-    **dict.fromkeys(("sh", "bash", "bats", "zsh"), _SHELL),
-}
-
-
-def language(path: str) -> Language | None:
-    """By its name's end; None = not one of them."""
-    return _BY_SUFFIX.get(path.rpartition(".")[2].lower())
+    skips: Counter[str] = field(default_factory=Counter)
+    checks: Counter[str] = field(default_factory=Counter)
+    traps: Counter[str] = field(default_factory=Counter)
+    doubles: Counter[str] = field(default_factory=Counter)
+    """Lines that put something else in the place of what is tested."""
+    rows: Counter[str] = field(default_factory=Counter)
+    """Lines that may be one case of a table."""
+    lines: dict[str, int] = field(default_factory=dict)
+    """Where a line of these stands first."""
+    doubts: Counter[str] = field(default_factory=Counter)
+    """A check -> conditions and ways out before it, all its places together."""
+    content: dict[str, str] = field(default_factory=dict)
+    """A test's name -> its checks, if it has some."""
+    text: tuple[tuple[int, bytes], ...] = ()
+    """All lines that are not blank, with their numbers."""
 
 
 def words(source: bytes, of: Language) -> Words | None:
     """None = too large to be read."""
     if len(source) > MOST_BYTES:
         return None
-    text_lines = tuple(row for raw in source.splitlines() if (row := raw.strip()))
-    found = Words({}, Counter(), Counter(), Counter(), {}, text_lines)
-    for number, raw in enumerate(source.splitlines(), 1):
-        text = raw.strip()[:500].decode(errors="replace")
-        if match := of.name.search(raw):
-            name = next((group for group in match.groups() if group), match[0])
-            found.tests.setdefault(name.decode(errors="replace"), number)
-        for pattern, kind in (
-            (of.skip, found.skips),
-            (of.check, found.checks),
-            (of.trap, found.traps),
-        ):
-            if pattern.search(raw):
-                kind[text] += 1
-                found.lines.setdefault(text, number)
+    source = _NEWLINE.sub(b"\n", source)
+    code = plain(source, of.blanked) if of.blanked else source
+    raw, bare = source.split(b"\n"), code.split(b"\n")
+    found = Words(
+        text=tuple((at, text) for at, each in enumerate(raw, 1) if (text := each.strip()))
+    )
+    named = dict(_named(raw, bare, of))
+    for at, name in named.items():
+        found.tests.setdefault(name, at)
+    kinds = ((of.skip, found.skips), (of.trap, found.traps), (of.double, found.doubles))
+    for at, text in found.text:
+        for pattern, kind in kinds:
+            if pattern is not None and pattern.search(text):
+                _count(found, kind, _told(text), at)
+        if _ROW.match(text):
+            _count(found, found.rows, _told(text), at)
+    _check(found, raw, code, of, named)
     return found
+
+
+def _count(found: Words, kind: Counter[str], text: str, line: int) -> None:
+    kind[text] += 1
+    found.lines.setdefault(text, line)
+
+
+def _told(line: bytes) -> str:
+    return line.strip().decode(errors="replace")[:LINE_CHARS]
+
+
+def _named(raw: Sequence[bytes], bare: Sequence[bytes], of: Language) -> Iterator[tuple[int, str]]:
+    """Names by line, but those in comments; with the attribute that makes them tests."""
+    is_due = False
+    for at, (line, code) in enumerate(zip(raw, bare, strict=True), 1):
+        if of.attribute is not None:
+            is_due = is_due or of.attribute.search(code) is not None
+        match = of.name.search(line)
+        if match and code[match.start() : match.end()].strip():
+            if is_due or of.attribute is None:
+                name = next((each for each in match.groups() if each), match[0])
+                yield at, name.decode(errors="replace")
+            is_due = False
+        elif not _ATTRIBUTE.match(code):
+            is_due = False
+
+
+def _check(
+    found: Words, raw: Sequence[bytes], code: bytes, of: Language, named: dict[int, str]
+) -> None:
+    starts = sorted(named)
+    content: dict[str, list[str]] = defaultdict(list)
+    for each in reached(code, of.check):
+        text = raw[each.line - 1].strip()[:LINE_CHARS]
+        if (of.vacuous is not None and of.vacuous.search(text)) or _is_moot(each, text, of):
+            continue
+        told = _told(text if not _is_guarded(text, of) else each.guard + b" " + text)
+        _count(found, found.checks, told, each.line)
+        found.doubts[told] += each.doubts
+        if before := bisect_right(starts, each.line):
+            content[named[starts[before - 1]]].append(told)
+    found.content.update({name: "\n".join(sorted(each)) for name, each in content.items()})
+
+
+def _is_guarded(text: bytes, of: Language) -> bool:
+    return of.guarded is not None and of.guarded.search(text) is not None
+
+
+def _is_moot(check: Reached, text: bytes, of: Language) -> bool:
+    return _is_guarded(text, of) and _NO_GUARD.search(check.guard) is not None

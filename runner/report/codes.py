@@ -32,7 +32,35 @@ _PACKAGES = "Take it back, or let a person make it; an operator may allow it by 
 _BUILDERS = (AUTHOR, OPERATOR)
 _EVIDENCE = "Nothing: do not use the patch unread. Read the run's logs, then run the task again."
 
+_DECLARED = (AUTHOR, TASK, REPOSITORY, OPERATOR)
+_GUARDED = "Take it out, or let whoever declared the check change it: guardrails in the policy."
+
 CODES = {
+    "guardrails.hidden-unicode": Advice(
+        "Text holds characters that people cannot see or that reorder what they see.",
+        "Remove them, or write them as escapes.",
+    ),
+    "guardrails.pii": Advice("Text holds personal data.", _GUARDED, _DECLARED),
+    "guardrails.secret": Advice("Text holds a credential.", _SECRET),
+    "guardrails.keyword": Advice("Text holds a word that is not allowed.", _GUARDED, _DECLARED),
+    "guardrails.off-topic": Advice("The text is outside of the scope.", _GUARDED, _DECLARED),
+    "guardrails.url": Advice("An address is not on the list.", _GUARDED, _DECLARED),
+    "guardrails.format": Advice("The text does not have the form asked for.", _GUARDED, _DECLARED),
+    "guardrails.size": Advice("The text is too long.", "Make it shorter.", _DECLARED),
+    "guardrails.injection": Advice(
+        "Text reads like an attempt to take the agent over; a heuristic, so look at it yourself.",
+        _GUARDED,
+        _DECLARED,
+    ),
+    "guardrails.unavailable": Advice(
+        "A declared check needs what is not here, usually a model.",
+        "Leave it to a service that has it, or do not require it.",
+        (REPOSITORY, OPERATOR),
+    ),
+    "guardrails.too-large": Advice("There is more text than can be looked at.", "Make it shorter."),
+    "guardrails.unread": Advice(
+        "The added lines of the change could not be told.", "Make the change plainer."
+    ),
     "ingest.refused": Advice(
         "Something was left behind that must not be in a repository, so there is no tree to judge.",
         "Remove or rename what the reason names.",
@@ -76,6 +104,7 @@ CODES = {
     "tamper.weakened": Advice("A test checks less than before.", _ALLOW, _TESTS),
     "tamper.skipped": Advice("A test is kept from running.", _ALLOW, _TESTS),
     "tamper.changed": Advice("A test was changed: a person should look.", _ALLOW, _TESTS),
+    "tamper.expected": Advice("Data that tests expect changed with the code.", _ALLOW, _TESTS),
     "tamper.trap": Advice("Code ends tests early or asks whether it is tested.", _ALLOW, _TESTS),
     "tamper.unreadable": Advice("A test file cannot be read as code any more.", _ALLOW, _TESTS),
     "tamper.shadow": Advice("A file would be run in the test runner's place.", _ALLOW, _TESTS),
@@ -134,7 +163,16 @@ CODES = {
         "Mend what the reviewer names; a person may overrule it by using the patch by hand.",
     ),
     "review.remark": Advice("The reviewer has a remark.", "Consider it when you merge."),
-    "review.same-model": Advice("Author and reviewer are one model.", "Name another.", _ASK),
+    "review.same-model": Advice(
+        "One model would judge its own work, or judge twice, under whatever name.",
+        "Name a reviewer_model that is another one.",
+        _ASK,
+    ),
+    "review.over-budget": Advice(
+        "The reviewers' budget ran out, so nobody judged the change.",
+        "Raise what ran out, then let it be judged again: `resume` goes on from the kept patch.",
+        _ASK,
+    ),
     "review.too-large": Advice(
         "The change is more than the reviewer is shown.", "Make it smaller.", _SMALLER
     ),
@@ -147,7 +185,11 @@ CODES = {
     "review.unbound": Advice("The answer is not bound to this change.", _RERUN, (OPERATOR,)),
     "review.abstained": Advice("The reviewer did not decide.", _RERUN, (OPERATOR,)),
     "review.unread": Advice("The reviewer missed the planted defect.", _RERUN, (OPERATOR,)),
-    "review.late": Advice("The reviewer was stopped by a limit.", "Raise that limit.", _SMALLER),
+    "review.late": Advice(
+        "The reviewer was stopped by a limit before it had answered.",
+        "Raise that limit, or make the change smaller.",
+        _SMALLER,
+    ),
     "dependencies.changed": Advice("Packages changed.", "Look at what is new."),
     "dependencies.unread": Advice("A dependency file was not read.", _PACKAGES, _BUILDERS),
     "dependencies.unreadable": Advice(
@@ -190,6 +232,9 @@ CODES = {
     "dependencies.unjudged": Advice(
         "A requirement cannot be compared with its lock.", "Look at it yourself."
     ),
+    "audit.remark": Advice(
+        "The agent of a read-only audit says so; nobody has checked it.", "Look at it yourself."
+    ),
     "static.suppression": Advice("A comment silences an analyser.", "Mend what it says instead."),
     "static.encoding": Advice(
         "A Python file is not UTF-8: analysers and people would read something else than Python.",
@@ -217,6 +262,11 @@ GATES = {
     ),
     "tests": Advice("The tests do not show that the change works.", "Make them pass unweakened."),
     "review": Advice("The review does not vouch for the change.", _RERUN, (AUTHOR, OPERATOR)),
+    "class": Advice(
+        "A change of a kind that nobody unattended may publish.",
+        "Leave it out, let a person make or approve it, or let the operator set [classes].",
+        (AUTHOR, OPERATOR),
+    ),
     "tamper": Advice("The change makes its own tests easier to pass.", _ALLOW, _TESTS),
 }
 

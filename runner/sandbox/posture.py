@@ -26,7 +26,7 @@ from runner.ports import Engine
 from runner.records.base import RunId
 from runner.records.sandbox import BROKER, Bind, Check, Exit, Overlay, SandboxSpec, Scratch
 from runner.remove import remove_tree
-from runner.sandbox import posture_look, posture_try
+from runner.sandbox import posture_look, posture_tell, posture_try
 from runner.sandbox.posture_asked import COVERS, MADE, WALLS, Host, questions
 from runner.sandbox.posture_judge import Facts
 from runner.sandbox.posture_table import judge, objections
@@ -98,8 +98,8 @@ def facts(said: bytes, **seen: Any) -> Facts:
 
 
 def scripts(folder: Path, asked: Mapping[str, object]) -> None:
-    """Both scripts and what they are asked, as files in `folder`."""
-    for module in (posture_look, posture_try):
+    """The scripts and what they are asked, as files in `folder`."""
+    for module in (posture_look, posture_tell, posture_try):
         source = Path(module.__file__ or "")
         (folder / source.name).write_bytes(source.read_bytes())
     (folder / "asked.json").write_text(json.dumps(asked))
@@ -109,7 +109,8 @@ def _sandbox(engine: Engine, folder: Path, host: Host, nested: bool) -> SandboxS
     etc, broker = _made(folder / "etc"), _made(folder / "broker")
     scripts(etc, questions(host, nested))
     _bind_socket(broker)
-    run = [f'"$0" -I -S {ETC}/posture_{part}.py {ETC}/asked.json' for part in ("look", "try")]
+    tell = f'"$0" -I -S {ETC}/posture_tell.py'
+    run = [f"{tell} posture_{part} {ETC}/asked.json" for part in ("look", "try")]
     return SandboxSpec(
         run=RunId("posture"),
         role="probe",
@@ -155,9 +156,10 @@ def _control(folder: Path, host: Host) -> tuple[str, ...]:
     asked = {**questions(host, True, str(folder / "work")), "only": CONTROL_FACTS}
     scripts(folder, asked)
     spec = SandboxSpec(RunId("control"), "probe", (), {"PATH": os.defpath}, WALLS)
+    plain = (sys.executable, "-I", "-S", folder / "posture_tell.py")
     said = b"".join(
         process.run(
-            [sys.executable, "-I", "-S", folder / f"posture_{part}.py", folder / "asked.json"],
+            [*plain, f"posture_{part}", folder / "asked.json"],
             env={**spec.env, CANARY: "1"},
             timeout_s=WALLS.wall_s,
         ).stdout

@@ -1,8 +1,7 @@
-"""Looks around and tells what is there: one JSON line `[FACT, VALUE]` each, judged elsewhere.
+"""Looks around and tells what is there: what it finds is judged elsewhere.
 
-`python3 -I -S posture_look.py ASKED`, a JSON file that says what to look for. Looking changes
-nothing: files are opened but never written to, sockets made, one DNS question asked, system calls
-given arguments that no kernel accepts. A fact that cannot be looked at is `[FACT, null, WHY]`.
+Looking changes nothing: files are opened but never written to, sockets made, one DNS question
+asked, system calls given arguments that no kernel accepts. `posture_tell.py` runs it.
 Runs alone inside sandboxes, under any Python from 3.7 on: standard library only.
 """
 
@@ -11,13 +10,11 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
-import json
 import mmap
 import os
 import platform
 import socket
 import stat
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -275,20 +272,3 @@ def _executed(code: bytes) -> str:
 def _made(path: str) -> None:
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     os.unlink(path)
-
-
-def main(path: str) -> None:
-    with open(path) as file:
-        asked = json.load(file)
-    for fact in FACTS:
-        if fact.__name__ in asked.get("only", (fact.__name__,)):
-            try:
-                told = [fact.__name__, fact(asked)]
-            except (OSError, ValueError, AttributeError) as error:
-                told = [fact.__name__, None, f"{type(error).__name__}: {error}"]
-            sys.stdout.write(json.dumps(told) + "\n")
-            sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

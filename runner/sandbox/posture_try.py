@@ -1,7 +1,7 @@
-"""Tries what must fail, in a throw-away workspace: one JSON line `[FACT, VALUE]` each.
+"""Tries what must fail, in a throw-away workspace.
 
-`python3 -I -S posture_try.py ASKED`, a JSON file that says what to try. Whether anything was really
-changed is for the host to see, from outside. The memory comes last: it may end everything.
+Whether anything was really changed is for the host to see, from outside. The memory comes last: it
+may end everything. `posture_tell.py` runs it.
 Runs alone inside sandboxes, under any Python from 3.7 on: standard library only.
 """
 
@@ -15,7 +15,6 @@ import mmap
 import os
 import resource
 import signal
-import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -230,20 +229,3 @@ def _in_child(work: Callable[[], object]) -> object:
         told = pipe.read()
     os.waitpid(child, 0)
     return json.loads(told) if told else None
-
-
-def main(path: str) -> None:
-    with open(path) as file:
-        asked = json.load(file)
-    for fact in FACTS:
-        if fact.__name__ in asked.get("only", (fact.__name__,)):
-            try:
-                told = [fact.__name__, fact(asked)]
-            except (OSError, ValueError, AttributeError) as error:
-                told = [fact.__name__, None, f"{type(error).__name__}: {error}"]
-            sys.stdout.write(json.dumps(told) + "\n")
-            sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

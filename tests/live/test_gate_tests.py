@@ -113,7 +113,7 @@ TRICKS: dict[str, Change] = {
 }
 """Changes that are wrong, and make a run of the tests look right."""
 
-UNSEEN: dict[str, Change] = {
+NAMED: dict[str, Change] = {
     "code that sees by whom it is called": {
         "calc.py": "import sys\ndef add(a, b):\n"
         "    return a + b if sys._getframe(1).f_code.co_name[:4] == 'test' else a - b\n"
@@ -123,7 +123,19 @@ UNSEEN: dict[str, Change] = {
         "    __hash__ = None\ndef add(a, b):\n    return Any()\n"
     },
 }
-"""What neither gate sees: code that behaves while it is tested. For the reviewer, and for you."""
+"""Code that behaves while it is tested: no run of the tests tells it, only its text does."""
+
+UNSEEN: dict[str, Change] = {
+    "an answer that is equal to nearly everything": {
+        "calc.py": "class Any(int):\n    def __eq__(self, other):\n"
+        "        return other is not self\n    __hash__ = None\n"
+        "def add(a, b):\n    return Any()\n"
+    },
+    "an answer that is known beforehand": {
+        "calc.py": "def add(a, b):\n    return a + b if b == 1 else a - b\n"
+    },
+}
+"""What neither gate sees. For the reviewer, and for you."""
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +207,12 @@ def codes(report: GateReport) -> list[str]:
 def test_no_trick_passes_unseen(gated: Gated, trick: str) -> None:
     gated.rigour = Rigour(retries=0)
     assert gated.tests(BASE, TRICKS[trick]).verdict == "refused", "by the run alone"
+
+
+@pytest.mark.parametrize("trick", NAMED)
+def test_what_only_its_text_tells(gated: Gated, trick: str) -> None:
+    tamper, tests = gated.judged(BASE, NAMED[trick])
+    assert (tamper.verdict, tests.verdict) == ("refused", "passed")
 
 
 @pytest.mark.parametrize("trick", UNSEEN)

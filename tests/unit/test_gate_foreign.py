@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
@@ -13,6 +14,7 @@ from runner.gates import foreign
 from runner.gates.foreign import ForeignGate, load
 from runner.gates.judge import judge
 from runner.ports import Case, Gate
+from runner.process import clean_env, run
 from runner.records.gate import Finding, GateReport
 from tests.example_gates import NAME, install
 from tests.fakes import CaseBuilder, nothing_found
@@ -75,6 +77,10 @@ def test_two_packages_with_the_same_one(installed: Path, tmp_path: Path) -> None
         ("raise SystemExit(0)", "failed: SystemExit"),
         ("x = 1", "has no function check"),
         ("COSTLY = 'no'\ndef check(case): ...", "COSTLY"),
+        (
+            "def __getattr__(name): raise RuntimeError('no ' + name)",
+            "failed: RuntimeError: no COSTLY",
+        ),
     ],
 )
 def test_one_that_is_no_gate(
@@ -138,12 +144,43 @@ def nothing(case: Case) -> GateReport:
     raise NothingToDoError("as if nothing changed", "")
 
 
+class MuteError(ValueError):
+    """Fails to say what it is."""
+
+    def __str__(self) -> str:
+        raise OSError
+
+
+def mute(case: Case) -> GateReport:
+    raise MuteError
+
+
+def undecided(case: Case) -> GateReport:
+    raise InfraError("the licence server is away\n\x1b[31m", "wait")
+
+
+class Sly(GateReport):
+    """Would be asked for its answer when its time is over."""
+
+    def model_dump_json(self, **_: object) -> str:
+        raise RuntimeError
+
+
+def sly(case: Case) -> GateReport:
+    return Sly(gate="own", verdict="passed", summary="")
+
+
 @pytest.mark.parametrize(
     "check",
     [
         boom,
         leave,
         nothing,
+        mute,
+        undecided,
+        sly,
+        answers(summary="x" * (foreign.ANSWER_BYTES + 1)),
+        answers(summary="\ud800"),
         lambda case: None,
         lambda case: True,
         answers(verdict="approved"),
@@ -205,6 +242,30 @@ def test_its_time_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
             watched(slow).check(CASE)
     finally:
         end.set()
+
+
+HANGS = """
+import time
+from runner.errors import InfraError
+from runner.gates import foreign
+from tests.fakes import CaseBuilder
+class Hangs:
+    NAME = "own"
+    def check(self, case):
+        time.sleep(300)
+foreign.CHEAP_S = 0.01
+try:
+    foreign.ForeignGate("acme.own", "acme 1", Hangs(), True).check(CaseBuilder().case())
+except InfraError as error:
+    print(error.problem)
+"""
+
+
+def test_one_that_hangs_does_not_keep_the_runner_from_ending() -> None:
+    where = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = run([sys.executable, "-c", HANGS], env=clean_env(where), timeout_s=60)
+    assert done.code == 0, done.error()
+    assert done.text() == "the gate acme.own of the package acme 1 took more than 0 s"
 
 
 def test_a_costly_one_is_not_asked_after_a_refusal() -> None:
