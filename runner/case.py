@@ -72,5 +72,7 @@ class Case:
     """Runs an analyser over some files; no network, no model."""
     review: Callable[[str, Mapping[str, object], str], AgentResult]
     """Puts a prompt and a schema to one of the plan's reviewers, by model."""
+    author: str = ""
+    """The model that answered the author, as its provider calls it; empty = it does not say."""
     ground: str = ""
     """All that decides how a command ends on the base, besides itself: tree, engine, setup."""

@@ -12,22 +12,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from runner import judging, setup, wiring
-from runner.broker.keys import load_key
-from runner.errors import ConfigError, InfraError, NothingToDoError, RefusedError, RunnerError
+from runner.errors import ConfigError, InfraError, NothingToDoError, RefusedError
 from runner.ledger.folder import RunFolder
+from runner.lending import held_keys, require_review_key
 from runner.live import LIVE, take
 from runner.policy.files import read_bounded, shown
-from runner.policy.repo_policy import RepoPolicy
 from runner.policy.settings import Settings, load_settings
 from runner.policy.state import prepare_state
 from runner.policy.task_file import prompt_task
 from runner.ports import Lease
 from runner.records.patch import Patch
+from runner.records.policy import Layer
 from runner.records.report import RunReport
 from runner.records.task import Task
 from runner.records.usage import Budget
@@ -96,7 +96,8 @@ def check(wanted: Wanted, *, quiet: bool = False) -> tuple[RunReport, RunFolder]
     way = Way(
         story=story,
         without=without,
-        lender=None if wanted.review else _Unlent(_held(settings, environ)),
+        authored=False,
+        lender=None if wanted.review else Unlent(held_keys(settings, environ)),
         task=_waived if not wanted.tests else lambda task, _: task,
     )
     return wiring.perform(asked, quiet=quiet, way=way)
@@ -125,29 +126,22 @@ def _task(text: str, patch: Path | None) -> Task:
     return prompt_task(said).model_copy(update={"source": source})
 
 
-def _waived(task: Task, policy: RepoPolicy) -> Task:
+def _waived(task: Task, policy: Layer) -> Task:
     """No test command is needed for a gate that is left out."""
-    asked = isinstance(policy.test, str) or task.test is not None
+    asked = isinstance(policy.values.get("test"), str) or task.test is not None
     return task if asked else task.model_copy(update={"test": False})
 
 
 def _require_key(settings: Settings, environ: Mapping[str, str]) -> None:
     try:
-        load_key(settings.key, environ)
+        require_review_key(settings, environ)
     except ConfigError as error:
         remedy = f"{error.remedy}; or leave the reviewer out, which the report says: --no-review"
         raise ConfigError(error.problem, remedy) from error
 
 
-def _held(settings: Settings, environ: Mapping[str, str]) -> tuple[bytes, ...]:
-    """The model's key, when there is one: it must not be in what is judged."""
-    with suppress(RunnerError):
-        return (load_key(settings.key, environ).secret,)
-    return ()
-
-
 @dataclass(frozen=True, slots=True)
-class _Unlent:
+class Unlent:
     """A `Lender` where no gate asks a model."""
 
     held: tuple[bytes, ...]

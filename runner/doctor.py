@@ -16,7 +16,9 @@ from runner.broker.keys import load_key
 from runner.engines import makers
 from runner.errors import ConfigError, InfraError
 from runner.gates.scanner import Scanner
+from runner.lending import require_review_key
 from runner.live import LIVE, take
+from runner.policy.lattice import decide
 from runner.policy.remote import choose_forge
 from runner.policy.settings import Settings, load_settings
 from runner.policy.state import prepare_state
@@ -75,6 +77,7 @@ def diagnose(asked: Asked) -> Diagnosis:
                 understood=lambda: _understood(engine, findings, settings, scratch),
                 scan=scanner.scan,
                 protected=branch.result,
+                review_key=lambda: require_review_key(settings, os.environ),
                 say=asked.say,
             )
         )
@@ -164,7 +167,10 @@ def _understood(
         remedy = next((each.remedy for each in findings.guarantees if each.failed), "")
         raise InfraError(f"the {findings.engine} engine does not work here", remedy or SEE_ENGINE)
     inner = settings.inner_sandbox != "off" and findings.enforces("inner sandbox")
-    return ask_codex(engine, CodexSettings(settings.model, "agent", inner, engine.path), scratch)
+    policy = decide(settings.layers).policy
+    bounds = (policy.rules, policy.features_off)
+    chosen = CodexSettings(settings.model, "agent", inner, engine.path, *bounds)
+    return ask_codex(engine, chosen, scratch)
 
 
 def _protected(repository: Path, settings: Settings) -> tuple[str, bool]:

@@ -17,6 +17,7 @@ from typing import ClassVar, Literal
 Conclusion = Literal[
     "published",
     "judged",
+    "audited",
     "refused",
     "config-error",
     "infra-error",
@@ -28,7 +29,7 @@ Conclusion = Literal[
     "bug",
     "abandoned",
 ]
-"""How a run ended: the first two are successes, the last is said of a runner that was killed, the
+"""How a run ended: the first three are successes, the last is said of a runner that was killed, the
 others are each an error below."""
 
 

@@ -8,11 +8,12 @@ from functools import partial
 from pathlib import Path
 
 from runner import session
-from runner.errors import RefusedError
+from runner.errors import BudgetError, RefusedError
 from runner.ports import Case, TestRun, Trial
 from runner.records.agent import AgentResult
 from runner.records.gate import Finding, GateReport
 from runner.records.patch import Patch
+from runner.records.review import OVER_BUDGET
 from runner.records.sandbox import Exit
 from runner.records.static import Analysed, Analysis
 from runner.told import Told, stopped
@@ -26,7 +27,8 @@ def judge(
 
     Raises:
         RefusedError: one of them refused.
-        InfraError, BudgetError: a gate could not decide.
+        BudgetError: the reviewers' budget ran out, and nothing else refused.
+        InfraError: a gate could not decide.
     """
 
     def hear(report: GateReport) -> None:
@@ -52,6 +54,7 @@ def judge(
         test=partial(_test, world, patch, layers),
         analyse=partial(_analyse, world, layers),
         review=review,
+        author=told.agent.usage.served if told.agent else "",
         ground=f"{world.source.base.tree} {world.engine.fingerprint} {[*map(str, layers)]}",
     )
     world.judge(case, hear)
@@ -59,10 +62,15 @@ def judge(
 
 
 def _require_cleared(world: World, told: Told) -> None:
-    if not all(_is_cleared(world, report) for report in told.gates):
-        refused = ", ".join(gate.gate for gate in told.gates if gate.verdict == "refused")
-        remedy = f"read why: codex-runner explain {told.run}; the patch is kept"
-        raise RefusedError(f"refused by: {refused}", remedy)
+    if all(_is_cleared(world, report) for report in told.gates):
+        return
+    refused = [gate for gate in told.gates if gate.verdict == "refused"]
+    findings = [finding for gate in refused for finding in gate.findings]
+    if findings and all(finding.code == OVER_BUDGET for finding in findings):
+        # nobody judged the change: with more to spend the run can be resumed from its patch
+        raise BudgetError(findings[0].why, findings[0].remedy)
+    remedy = f"read why: codex-runner explain {told.run}; the patch is kept"
+    raise RefusedError(f"refused by: {', '.join(gate.gate for gate in refused)}", remedy)
 
 
 def _is_cleared(world: World, report: GateReport) -> bool:
@@ -72,8 +80,13 @@ def _is_cleared(world: World, report: GateReport) -> bool:
 
 
 def unmeasurable(told: Told, refusal: RefusedError) -> None:
-    """Tells why a tree has no id: what the ingest refused, as a finding."""
-    why = Finding(
+    """Tells why a tree has no id."""
+    refuse(told, "the tree cannot be measured", (unmeasured(refusal),))
+
+
+def unmeasured(refusal: RefusedError) -> Finding:
+    """What the ingest refused."""
+    return Finding(
         gate="ingest",
         code="ingest.refused",
         why=refusal.problem,
@@ -81,7 +94,6 @@ def unmeasurable(told: Told, refusal: RefusedError) -> None:
         retryable=True,
         layer="built-in",
     )
-    refuse(told, "the tree cannot be measured", (why,))
 
 
 def refuse(told: Told, summary: str, findings: tuple[Finding, ...]) -> None:

@@ -208,6 +208,8 @@ class Session:
     """Gets codex's JSONL whole (bounded by `walls.output_mib`)."""
     workspace: Overlay | None = None
     """None = an empty, read-only working directory."""
+    read_only: bool = False
+    """Its commands may write nothing in the workspace."""
     schema: Mapping[str, object] | None = None
     """JSON Schema the last message is asked to follow; never trusted to."""
     halted: Callable[[], StopReason | None] = lambda: None

@@ -6,11 +6,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
-from runner.errors import InfraError, RunnerError
+from runner.errors import InfraError, NeedsApprovalError, RefusedError, RunnerError
 from runner.ports import Forge, Request
 from runner.records.agent import AgentResult
 from runner.records.base import Oid
+from runner.records.level import HIGHEST, Standing
 from runner.records.patch import Patch
+from runner.records.plan import Plan
 from runner.told import Told
 from runner.world import World
 
@@ -26,6 +28,24 @@ def texts(world: World, told: Told, patch: Patch, agent: AgentResult) -> dict[st
     }
 
 
+def require_level(plan: Plan, standing: Standing) -> None:
+    """Whether it may leave without a person's word.
+
+    Raises:
+        NeedsApprovalError: a person may let it.
+        RefusedError: nobody may.
+    """
+    if standing.level == 1:
+        raise NeedsApprovalError(
+            f"a person has to approve first: level 1, {standing.reason}",
+            f"read codex-runner diff {plan.run}, then: codex-runner approve {plan.run}",
+        )
+    if standing.level == 0:
+        raise RefusedError(
+            f"nothing of level 0 is published: {standing.reason}", "let a person make this change"
+        )
+
+
 def publish(world: World, forge: Forge, told: Told, patch: Patch, agent: AgentResult) -> None:
     """Push, then open the request; whatever goes wrong takes the branch back.
 
@@ -34,7 +54,9 @@ def publish(world: World, forge: Forge, told: Told, patch: Patch, agent: AgentRe
         ConfigError, InfraError: the remote or the forge refused or failed.
     """
     plan = world.plan
-    assert plan.remote is not None
+    assert plan.remote is not None and told.standing is not None
+    is_ready = told.standing.level == HIGHEST
+    queue = (plan.queue_label,) if is_ready and plan.queue_label else ()
     said = texts(world, told, patch, agent)
     world.outbound(said)
     token = forge.token()
@@ -49,7 +71,8 @@ def publish(world: World, forge: Forge, told: Told, patch: Patch, agent: AgentRe
                 branch=plan.branch,
                 target=plan.target,
                 commit=patch.commit,
-                labels=plan.task.labels,
+                labels=(*plan.task.labels, *queue),
+                draft=not is_ready,
             )
         )
 

@@ -18,8 +18,9 @@ from runner.demo.scenarios import fake_token
 from runner.errors import ConfigError, RunnerError
 from runner.gates import size
 from runner.gates.secrets import Scan, SecretsGate
+from runner.policy.layers import decide_run
 from runner.policy.plan import make_plan, new_run_id
-from runner.policy.repo_policy import RepoPolicy
+from runner.policy.repo_policy import NONE
 from runner.policy.settings import Settings
 from runner.ports import Base, Case
 from runner.records.base import Oid, Sha256
@@ -46,6 +47,8 @@ class Evidence:
     scan: Scan
     protected: Callable[[], tuple[str, bool]]
     """The target branch, and whether its forge protects it; raises RunnerError."""
+    review_key: Callable[[], None] = lambda: None
+    """Raises RunnerError: the key of the reviewers' own provider is not there."""
     say: Callable[[str], None] = lambda _: None
     """Hears what is being tried."""
 
@@ -192,7 +195,7 @@ def _secret_scan(evidence: Evidence) -> str:
 
 
 def _size_limit(evidence: Evidence) -> str:
-    most = evidence.settings.limits.lines
+    most = _plan(evidence, evidence.settings).limits.lines
     _expect(size.check(_case(evidence, b"x\n" * (most + 1))), "refused", f"{most + 1} lines")
     _expect(size.check(_case(evidence, b"x\n")), "passed", "one line")
     return f"{most + 1} lines are refused, one passes"
@@ -204,7 +207,11 @@ def _cross_model(evidence: Evidence) -> str:
     try:
         _plan(evidence, same)
     except ConfigError:
-        return f"{plan.reviewer_model} reviews {plan.model}; one model for both is refused"
+        if (own := plan.review.upstream) is not None:
+            evidence.review_key()
+        where = "of the author's provider" if own is None else f"at {own}, with a key of its own"
+        told = f"{', '.join(plan.reviewers)} {where} reviews {plan.model}"
+        return f"{told}; one model for both is refused"
     raise ConfigError(f"{plan.model} may review its own work", UPGRADE)
 
 
@@ -224,12 +231,11 @@ def _plan(evidence: Evidence, settings: Settings) -> Plan:
     return make_plan(
         task,
         settings,
-        RepoPolicy(),
+        decide_run(task, settings.layers, NONE, ()),
         base,
         engine=evidence.engine.engine,
         codex_version="any",
         run=new_run_id(),
-        protected=(),
         publish=False,
     )
 

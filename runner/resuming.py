@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from runner.records.patch import Patch
 from runner.records.plan import Plan
 from runner.records.report import Attempt, RunReport
 from runner.records.task import how_to_raise
+from runner.records.usage import Allowance
 from runner.report.saved import read_report
 from runner.told import Told
 from runner.way import Way
@@ -85,10 +86,11 @@ def resume(
         BudgetError: nothing is left for another session.
     """
     folder = find(state, prefix)
-    with _claimed(folder):
-        kept = _kept(folder)
+    with claimed(folder):
+        kept = vouched(folder, _require_unfinished)
+        _require_last(folder)
         settings = load_settings(os.environ, {"state": str(state)})
-        _require_base(kept, repository, settings)
+        require_base(kept, repository, settings)
         asked = wiring.Asked(
             task=kept.plan.task,
             repository=repository,
@@ -96,16 +98,12 @@ def resume(
             publish=publish and kept.plan.remote is not None,
             settings={"state": str(state)},
         )
-        way = Way(
-            story=_Story(kept),
-            settings=lambda settings: _left(settings, kept),
-            plan=lambda plan: _continued(plan, kept),
-        )
+        way = Way(story=_Story(kept), plan=lambda plan: _continued(plan, kept))
         return wiring.perform(asked, quiet=quiet, way=way)
 
 
 @contextmanager
-def _claimed(folder: RunFolder) -> Iterator[None]:
+def claimed(folder: RunFolder) -> Iterator[None]:
     """Nobody else continues it meanwhile."""
     handle = os.open(folder.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -119,8 +117,8 @@ def _claimed(folder: RunFolder) -> Iterator[None]:
         os.close(handle)
 
 
-def _kept(folder: RunFolder) -> Kept:
-    """What can be continued of a run."""
+def vouched(folder: RunFolder, require: Callable[[RunReport], None]) -> Kept:
+    """What an ended run left, if its receipt vouches for it and `require` raises nothing."""
     name = folder.run
     if (condition := folder.condition()) != "sealed":
         remedy = "wait for its end" if condition == "running" else "codex-runner sweep"
@@ -131,13 +129,7 @@ def _kept(folder: RunFolder) -> Kept:
         remedy = "run the task again: nothing of it can be believed"
         raise RefusedError(f"the receipt of {name} does not vouch for it: {what}", remedy)
     report = read_report(folder.read(REPORT) or b"", f"{REPORT} of run {name}")
-    _require_unfinished(report)
-    for later in folders(folder.state):
-        plan = abandoned.plan_of(later) if later.run > name else None
-        if plan is not None and plan.resumed == name:
-            raise ConfigError(
-                f"run {name} was resumed already, as {later.run}", f"codex-runner show {later.run}"
-            )
+    require(report)
     content = folder.read(PATCH)
     assert report.plan is not None and report.patch is not None
     if not content:
@@ -149,6 +141,16 @@ def _kept(folder: RunFolder) -> Kept:
     return kept
 
 
+def _require_last(folder: RunFolder) -> None:
+    for later in folders(folder.state):
+        plan = abandoned.plan_of(later) if later.run > folder.run else None
+        if plan is not None and plan.resumed == folder.run:
+            raise ConfigError(
+                f"run {folder.run} was resumed already, as {later.run}",
+                f"codex-runner show {later.run}",
+            )
+
+
 def _require_unfinished(report: RunReport) -> None:
     name = report.run
     if report.unfinished:
@@ -157,6 +159,7 @@ def _require_unfinished(report: RunReport) -> None:
     endings = {
         "published": ("is published already", f"codex-runner show {name}"),
         "judged": ("passed its gates: nothing is left to do", f"codex-runner apply {name}"),
+        "needs-approval": ("passed its gates and waits", f"codex-runner approve {name}"),
         "refused": ("was refused by its gates", f"codex-runner explain {name}"),
     }
     gone = "its agent left no change" if report.plan is not None else "it never began"
@@ -164,7 +167,7 @@ def _require_unfinished(report: RunReport) -> None:
     raise ConfigError(f"run {name} {why}", remedy)
 
 
-def _require_base(kept: Kept, repository: Path, settings: Settings) -> None:
+def require_base(kept: Kept, repository: Path, settings: Settings) -> None:
     """The history may have grown since; it must not have been rewritten."""
     base, revision = kept.plan.base_commit, kept.plan.task.base
     if not leads_to(repository, base, revision, settings.alternates):
@@ -175,11 +178,11 @@ def _require_base(kept: Kept, repository: Path, settings: Settings) -> None:
         )
 
 
-def _left(settings: Settings, kept: Kept) -> Settings:
+def _left(budget: Allowance, kept: Kept) -> Allowance:
     """Of the budget of one run, after what this one has cost so far."""
-    bound = settings.budget.run_usd_micros
+    bound = budget.run_usd_micros
     if bound is None:
-        return settings
+        return budget
     usages = [*(each.usage for each in kept.sessions), kept.report.review_usage]
     spent = sum(usage.cost_usd_micros or 0 for usage in usages if usage is not None)
     if spent >= bound:
@@ -187,8 +190,7 @@ def _left(settings: Settings, kept: Kept) -> Settings:
             f"nothing is left of run_usd: run {kept.report.run} has spent it",
             "raise run_usd under [budget] in config.toml",
         )
-    budget = settings.budget.model_copy(update={"run_usd_micros": bound - spent})
-    return settings.model_copy(update={"budget": budget})
+    return budget.model_copy(update={"run_usd_micros": bound - spent})
 
 
 def _continued(plan: Plan, kept: Kept) -> Plan:
@@ -208,7 +210,9 @@ def _continued(plan: Plan, kept: Kept) -> Plan:
     return plan.model_copy(
         update={
             "resumed": old.run,
+            "standing": plan.standing.lowered(old.standing.bounds),
             "limits": limits,
+            "budget": _left(plan.budget, kept),
             "protected": tuple(sorted({*plan.protected, *old.protected})),
             "test": plan.test or old.test,
             "target": old.target,
@@ -229,7 +233,7 @@ class _Story:
         kept, plan = self.kept, world.plan
         world.folder.write("plan.json", plan.canonical())
         told.phase("restore")
-        patch = told.patch = self._restored(world)
+        patch = told.patch = restored(world, kept)
         world.folder.write(PATCH, world.source.diff(patch))
         told.attempts = kept.report.attempts
         if kept.finished is not None:
@@ -245,23 +249,24 @@ class _Story:
             judged = attempt.succeed(world, told, overlay, layers, prompt, ready)
         run.finish(world, told, judged)
 
-    def _restored(self, world: World) -> Patch:
-        """Raises RefusedError: the patch does not make the signed tree of this base."""
-        kept, source = self.kept, world.source
-        tree = source.apply(kept.content)
-        if tree != kept.patch.tree or source.base.tree != kept.patch.base_tree:
-            raise RefusedError(
-                f"the patch of run {kept.report.run} does not make the tree its receipt signs",
-                "run the task again",
-            )
-        return source.adopt(tree, message=world.commit_message(world.plan))
+
+def restored(world: World, kept: Kept) -> Patch:
+    """Raises RefusedError: the patch does not make the signed tree of this base."""
+    source = world.source
+    tree = source.apply(kept.content)
+    if tree != kept.patch.tree or source.base.tree != kept.patch.base_tree:
+        raise RefusedError(
+            f"the patch of run {kept.report.run} does not make the tree its receipt signs",
+            "run the task again",
+        )
+    return source.adopt(tree, message=world.commit_message(world.plan))
 
 
 def _require_room(plan: Plan, sessions: tuple[AgentResult, ...]) -> None:
     """For one more session of the agent."""
     spent = {
         name: sum(getattr(each.usage, name) for each in sessions)
-        for name in ("requests", "input_tokens", "output_tokens")
+        for name in ("requests", "tool_calls", "input_tokens", "output_tokens")
     }
     spent["wall_s"] = plan.limits.wall_s - session.left_s(plan.limits, sessions)
     for name, used in spent.items():

@@ -13,7 +13,7 @@ from runner.records.plan import Plan
 from runner.records.report import Attempt
 from runner.records.sandbox import Overlay, Walls
 from runner.records.task import Limits, how_to_raise
-from runner.records.usage import Budget, Usage
+from runner.records.usage import Budget, Usage, total
 from runner.told import stopped
 from runner.world import World
 
@@ -88,7 +88,7 @@ def review(
     )
     result = _hold(world, sitting)
     if result.fault is not None:
-        raise _unusable(model, result.fault, plan.upstream)
+        raise _unusable(model, result.fault, plan.review_upstream)
     return result
 
 
@@ -118,15 +118,14 @@ def _ran_out(line: str, requests: int) -> BudgetError:
         problem = f"the agent cannot even start: {line} is less than one request needs"
     else:
         problem = f"the agent was stopped: {line} ran out"
-    if limit.endswith(("day_usd", "run_usd", "day_tokens")):
-        return BudgetError(problem, f"raise {limit} under [budget] in config.toml, or wait a day")
     return BudgetError(problem, how_to_raise(limit))
 
 
 def _hold(world: World, sitting: _Sitting) -> AgentResult:
     limits = world.plan.limits
     log = world.folder.path / f"{sitting.prefix}broker.jsonl"
-    with world.lender.lend(sitting.model, _budget(limits, sitting), log) as lease:
+    lender = world.reviewing if sitting.role == "review" else world.lender
+    with lender.lend(sitting.model, _budget(limits, sitting), log) as lease:
         result = world.coder.work(
             Session(
                 run=world.plan.run,
@@ -138,6 +137,7 @@ def _hold(world: World, sitting: _Sitting) -> AgentResult:
                 idle_s=limits.idle_s,
                 events=world.folder.path / f"{sitting.prefix}events.jsonl",
                 workspace=sitting.workspace,
+                read_only=world.plan.standing.level == 0,
                 schema=sitting.schema,
                 halted=world.halted,
                 on_event=world.progress.event,
@@ -157,13 +157,13 @@ def _unusable(model: str, fault: str, upstream: str) -> InfraError:
 
 
 def _budget(limits: Limits, sitting: _Sitting) -> Budget:
-    """What is left: at least one of each, which the broker then finds to be too little."""
+    """What is left; where that is nothing, the broker serves no request."""
+    used = total(sitting.spent) or Usage()
     return Budget(
-        requests=max(1, limits.requests - sum(each.requests for each in sitting.spent)),
-        input_tokens=max(1, limits.input_tokens - sum(each.input_tokens for each in sitting.spent)),
-        output_tokens=max(
-            1, limits.output_tokens - sum(each.output_tokens for each in sitting.spent)
-        ),
+        requests=max(0, limits.requests - used.requests),
+        tool_calls=max(0, limits.tool_calls - used.tool_calls),
+        input_tokens=max(0, limits.input_tokens - used.input_tokens),
+        output_tokens=max(0, limits.output_tokens - used.output_tokens),
         wall_s=sitting.wall_s + BROKER_GRACE_S,
     )
 

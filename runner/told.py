@@ -19,8 +19,10 @@ from runner.errors import (
 )
 from runner.ports import Folder, Progress
 from runner.records.agent import AgentResult
+from runner.records.approval import Approval
 from runner.records.base import RunId
 from runner.records.gate import GateReport
+from runner.records.level import Standing
 from runner.records.patch import Patch
 from runner.records.plan import Plan
 from runner.records.report import Attempt, Problem, Publication, RunReport
@@ -74,6 +76,11 @@ class Told:
         self.gates: tuple[GateReport, ...] = ()
         self.reviews: tuple[AgentResult, ...] = ()
         """All sessions of reviewers so far, in their order."""
+        self.standing: Standing | None = None
+        """After the gates; None = they were not passed."""
+        self.approval: Approval | None = None
+        self.audited = False
+        """It was to read and tell, and did."""
         self.publication: Publication | None = None
         self.report: RunReport | None = None
         self._started_at = datetime.now(UTC)
@@ -148,6 +155,8 @@ class Told:
             patch=self.patch,
             gates=self.gates,
             review_usage=self.review_usage,
+            standing=self.standing,
+            approval=self.approval,
             publication=self.publication,
             problem=problem,
             phases_ms=self._phases_ms,
@@ -162,6 +171,8 @@ class Told:
         if error is not None:
             text = f"{type(error).__name__}: {error}"
             return "bug", 70, Problem(problem=text, remedy="report it with bug.txt of this run")
+        if self.audited:
+            return "audited", 0, None
         return ("published" if self.publication else "judged"), 0, None
 
 

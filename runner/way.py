@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from runner import run
-from runner.policy.repo_policy import RepoPolicy
-from runner.policy.settings import Settings
 from runner.ports import Lender
 from runner.records.plan import Plan
+from runner.records.policy import Layer
 from runner.records.task import Task
 from runner.told import Told
 from runner.world import World
@@ -21,14 +20,14 @@ class Way:
     """`Way()` is the plain one."""
 
     story: Callable[[World, Told], None] = run.tell
-    settings: Callable[[Settings], Settings] = lambda settings: settings
-    """What is left of the operator's word, e.g. of a budget that another run has used up."""
-    task: Callable[[Task, RepoPolicy], Task] = lambda task, _: task
+    task: Callable[[Task, Layer], Task] = lambda task, _: task
     """The task under the repository's policy."""
     plan: Callable[[Plan], Plan] = lambda plan: plan
     """The last word on the plan; it may only tighten it. Raises ConfigError."""
     without: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Gates that are left out, and how a person said so."""
+    authored: bool = True
+    """An author's session may come; else its key is asked for only where reviewers share it."""
     lender: Lender | None = None
     """In the model's place, when no model is needed."""
 

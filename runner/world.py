@@ -37,6 +37,9 @@ class World:
     source: Source
     coder: Coder
     lender: Lender
+    """The author's model."""
+    reviewing: Lender
+    """The reviewers'; the same one unless they have a provider of their own."""
     forge: Forge | None
     """None = judge only, publish nothing."""
     folder: Folder

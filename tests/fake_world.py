@@ -279,7 +279,7 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.source = FakeSource(self.log)
-        self.lender = FakeLender(self.log)
+        self.lender = self.reviewing = FakeLender(self.log)
         self.coder = FakeCoder(self.log)
         self.forge = FakeForge(self.log)
         self.folder = FakeFolder(self.log)
@@ -293,6 +293,7 @@ class Scene:
             source=self.source,
             coder=self.coder,
             lender=self.lender,
+            reviewing=self.reviewing,
             forge=self.forge if self.publish else None,
             folder=self.folder,
             progress=self.progress,

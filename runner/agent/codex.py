@@ -23,6 +23,7 @@ from runner.ports import Engine, Session
 from runner.records.agent import AgentResult
 from runner.records.base import RunId
 from runner.records.plan import InnerSandbox
+from runner.records.rules import CommandRule
 from runner.records.sandbox import (
     BROKER,
     CODEX,
@@ -56,12 +57,15 @@ class CodexExec:
         relay: Path,
         inner_sandbox: InnerSandbox = "auto",
         tried: Tried | None = None,
+        rules: tuple[CommandRule, ...] = (),
+        features_off: tuple[str, ...] = (),
     ) -> None:
         self._engine = engine
         self._version = version
         self._relay = relay
         self._wanted = inner_sandbox
         self._tried = tried
+        self._bounds = (rules, features_off)
         self._nests: bool | None = None
 
     @property
@@ -71,7 +75,9 @@ class CodexExec:
     def work(self, session: Session) -> AgentResult:
         """Raises InfraError when the sandbox, or the inner one a policy requires, cannot start."""
         inner = session.role == "review" or self._inner()  # a reviewer has no commands to wall in
-        settings = Settings(session.model, session.role, inner, self._engine.path)
+        path = self._engine.path
+        bounds = (*self._bounds, session.read_only)
+        settings = Settings(session.model, session.role, inner, path, *bounds)
         with _files(settings, self._relay, session.schema) as etc, session.events.open("wb") as raw:
             watch = SessionWatch(session, raw)
             spec = self._spec(session, etc, inner)

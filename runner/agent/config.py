@@ -2,7 +2,7 @@
 
 `config.toml` says how codex works, `requirements.toml` pins what nothing inside may change.
 Keys: https://developers.openai.com/codex/config-reference and the parsed requirements of codex
-0.163.0 (2026-11): a mistyped requirement is silently ignored there, so a live test reads them back.
+0.163.0 (2026-11), which goes on without a requirement it does not know: `understood` asks it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from runner.agent.rules import prefix_rules
+from runner.records.rules import CommandRule
 from runner.records.sandbox import WORK
 
 PORT = 41414
@@ -54,10 +56,16 @@ class Settings:
     """Codex's own sandbox keeps commands away from codex, the broker and CODEX_HOME."""
     path: str
     """PATH of the agent's commands."""
+    rules: tuple[CommandRule, ...] = ()
+    features_off: tuple[str, ...] = ()
+    """By the policy; no word on those that a run has to have on."""
+
+    read_only: bool = False
+    """Its commands may write nothing; without codex's own sandbox they can, and it is dropped."""
 
     @property
     def mode(self) -> SandboxMode:
-        if self.role == "review":
+        if self.role == "review" or (self.read_only and self.inner):
             return "read-only"
         return "workspace-write" if self.inner else "danger-full-access"
 
@@ -103,7 +111,9 @@ def config(settings: Settings) -> str:
 
 
 def requirements(settings: Settings) -> str:
-    """The text of requirements.toml. Codex insists on `read-only` being among the modes."""
+    """The text of requirements.toml. Codex insists on `read-only` being among the modes, and on
+    a table `rules` that is not empty."""
+    rules = prefix_rules(settings.rules)
     return _toml(
         {
             "allowed_approval_policies": ["never"],
@@ -116,8 +126,9 @@ def requirements(settings: Settings) -> str:
             "check_for_update_on_startup": False,
             "model_provider": "runner",
             "model_providers": {"runner": _PROVIDER},
-            "features": settings.features,
+            "features": {**dict.fromkeys(settings.features_off, False), **settings.features},
             "mcp_servers": {},
+            **({"rules": {"prefix_rules": rules}} if rules else {}),
         }
     )
 

@@ -12,6 +12,8 @@ REPAIR_CHARS = 20_000
 
 def author_prompt(plan: Plan) -> str:
     """The house rules, then the task as it was written."""
+    if plan.standing.level == 0:
+        return _audit_prompt(plan)
     limits = plan.limits
     rules = [
         "You work unattended: nobody answers questions, so decide yourself and finish the task.",
@@ -29,6 +31,18 @@ def author_prompt(plan: Plan) -> str:
     if plan.test is not None:
         rules.append(f"The change is judged by `{plan.test}`: run it before you end.")
     rules.append("End with a short summary of what you changed and why.")
+    listed = "\n".join(f"- {rule}" for rule in rules)
+    return f"{listed}\n\n# Task: {plan.task.title}\n\n{plan.task.prompt}\n"
+
+
+def _audit_prompt(plan: Plan) -> str:
+    rules = (
+        "You work unattended: nobody answers questions.",
+        f"The repository is your working directory, {WORK}. It is read-only: change nothing, "
+        "nothing you leave is kept. There is no network.",
+        "Look at what the task asks, and end with a report. Give every remark about a place in the "
+        "code a line of its own: `path:line: what is wrong there, and what should be done`.",
+    )
     listed = "\n".join(f"- {rule}" for rule in rules)
     return f"{listed}\n\n# Task: {plan.task.title}\n\n{plan.task.prompt}\n"
 

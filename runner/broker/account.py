@@ -67,6 +67,7 @@ class Account:
     ) -> None:
         self._directory, self._repository = directory, repository
         self._allowance, self._prices, self._today = allowance, prices, today
+        self._owner = owner(repository)
         self._run: Counts = {}
         self.notes: tuple[str, ...] = ()
         """Bounds that are nearly spent."""
@@ -107,6 +108,7 @@ class Account:
 
     def _lines(self, book: dict[str, Counts]) -> list[_Line]:
         everything, mine = tuple(book.values()), (book.get(self._repository, {}),)
+        house = tuple(counts for name, counts in book.items() if owner(name) == self._owner)
         given = self._allowance
         lines = (
             ("run_usd", given.run_usd_micros, (self._run,), True),
@@ -114,6 +116,8 @@ class Account:
             ("day_tokens", given.day_tokens, everything, False),
             ("repository_day_usd", given.repository_day_usd_micros, mine, True),
             ("repository_day_tokens", given.repository_day_tokens, mine, False),
+            ("organisation_day_usd", given.organisation_day_usd_micros, house, True),
+            ("organisation_day_tokens", given.organisation_day_tokens, house, False),
         )
         return [
             _Line(name, cap, counts, usd) for name, cap, counts, usd in lines if cap is not None
@@ -175,3 +179,10 @@ class Account:
             raise RefusalError(
                 "account", "the account of spending cannot be kept", fault=fault
             ) from error
+
+
+def owner(repository: str) -> str:
+    """`https://host/group/name.git` and `git@host:group/name` -> `host/group`: who pays for it."""
+    place = repository.partition("://")[2] or repository
+    place = place.rpartition("@")[2].replace(":", "/").casefold()
+    return place.rpartition("/")[0] or place

@@ -249,6 +249,7 @@ class Application:
             self._state.message = tap.message
         if tap.ended in SERVED:
             self._state.fault = None
+            self._state.served = tap.served or self._state.served
         self._settled.set()
 
     def _close(self, exchange: Exchange) -> None:

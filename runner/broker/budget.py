@@ -97,6 +97,8 @@ class Meter:
             self._check_time()
             if self._requests >= self._budget.requests:
                 self._exhaust("requests")
+            if self._calls >= self._budget.tool_calls:
+                self._exhaust("tool_calls")
             if self._received >= self._budget.stream_bytes:
                 self._exhaust("stream_bytes")
             tokens_in = self._forecast(ask)
@@ -209,6 +211,7 @@ class Meter:
     def _notes(self) -> tuple[str, ...]:
         lines = {
             "requests": self._requests,
+            "tool_calls": self._calls,
             "input_tokens": self._input,
             "output_tokens": self._output,
         }

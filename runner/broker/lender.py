@@ -43,7 +43,7 @@ class BrokerLease:
     def usage(self) -> Usage:
         state = self.state
         told = {"retries": state.retries, "waited_s": round(state.waited_s), "waits": state.waits}
-        return self.meter.usage().model_copy(update=told)
+        return self.meter.usage().model_copy(update={**told, "served": state.served})
 
     def message(self) -> str:
         return self.state.message

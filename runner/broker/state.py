@@ -15,6 +15,8 @@ class State:
     message: str = ""
     fault: str | None = None
     """Why upstream could not serve the last request that reached for it; None = it did."""
+    served: str = ""
+    """The model that upstream said answered last; empty = it does not say."""
     broken: bool = False
     """Requests can no longer be written down: none is served any more."""
     waits: str = ""

@@ -10,6 +10,7 @@ from runner.broker.spent import Spent
 MAX_EVENT_BYTES = 8 * 1024 * 1024
 """A longer event passes unread."""
 MESSAGE_BYTES = 64 * 1024
+MODEL_CHARS = 200
 _ITEM_DONE = "response.output_item.done"
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
 CALLS = frozenset(
@@ -29,6 +30,8 @@ class Tap:
         self.spent: Spent | None = None
         self.message: str | None = None
         """The last assistant message, whole; None = there was none."""
+        self.served = ""
+        """The model that answered, as upstream calls it; empty = it did not say."""
         self.calls = 0
         """Tools the response asked the client to run."""
         self.unread = 0
@@ -74,7 +77,10 @@ class Tap:
         elif kind in _ENDS:
             self.ended = kind
             response = event.get("response")
-            self.spent = _spent(response.get("usage")) if isinstance(response, dict) else None
+            if isinstance(response, dict):
+                self.spent = _spent(response.get("usage"))
+                model = response.get("model")
+                self.served = model[:MODEL_CHARS] if isinstance(model, str) else ""
 
     def _hear(self, item: object) -> None:
         kind = item.get("type") if isinstance(item, dict) else None

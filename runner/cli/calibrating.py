@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runner import __version__, judging, wiring
-from runner.broker.keys import load_key
 from runner.case import Case
 from runner.drill.calibration import lay_out, replay
 from runner.drill.labelled import Labelled
 from runner.errors import RefusedError
 from runner.gates.review import ReviewGate
+from runner.lending import require_review_key
 from runner.policy.settings import load_settings
 from runner.policy.task_file import prompt_task
 from runner.records.calibration import Calibration, Judged
@@ -38,7 +38,7 @@ def perform(
     Raises:
         ConfigError, InfraError: a setting is wrong, or nothing could be started.
     """
-    load_key(load_settings(os.environ, settings).key, os.environ)  # before anything is made
+    require_review_key(load_settings(os.environ, settings), os.environ)  # before anything is made
     repository = home / "shelf"
     repository.mkdir()
     lay_out(repository)
@@ -52,7 +52,7 @@ def perform(
             environ=os.environ,
         ),
         quiet=True,
-        way=Way(story=story),
+        way=Way(story=story, authored=False),
     )
     plan = report.plan
     if plan is None or not story.judged:

@@ -8,19 +8,12 @@ from pathlib import Path
 
 import click
 
-from runner.cli.options import json_option, state_option
+from runner.cli.options import json_option, repository_option, state_option
 
 
 @click.command(epilog="Exit codes: 0 passed, 1 refused, 7 nothing to judge; codex-runner --help.")
 @click.argument("patch", required=False, type=click.Path(path_type=Path))
-@click.option(
-    "--repository",
-    "-C",
-    type=click.Path(path_type=Path),
-    default=Path(),
-    show_default="here",
-    help="The repository.",
-)
+@repository_option("The repository.")
 @click.option(
     "--base",
     help="What HEAD is compared with from where they parted, or what PATCH is made against."

@@ -63,6 +63,7 @@ def command(scenario: str, engine: str, directory: Path | None, as_json: bool) -
                 },
                 environ={KEY_VARIABLE: KEY},
                 user_file=home / "no-settings.toml",
+                scripted=True,
             ),
             quiet=as_json,
         )

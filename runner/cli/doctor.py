@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from runner.cli.options import json_option, state_option
+from runner.cli.options import json_option, repository_option, state_option
 
 
 @click.command()
@@ -15,14 +15,7 @@ from runner.cli.options import json_option, state_option
     type=click.Choice(["auto", "bubblewrap", "docker"]),
     help="Look at this engine only.  [default: all; the settings say which one must hold]",
 )
-@click.option(
-    "--repository",
-    "-C",
-    type=click.Path(path_type=Path),
-    default=Path(),
-    show_default="here",
-    help="The repository whose target branch is looked at.",
-)
+@repository_option("The repository whose target branch is looked at.")
 @state_option
 @json_option
 def command(engine: str | None, repository: Path, state: Path | None, as_json: bool) -> None:

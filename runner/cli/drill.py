@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli.options import json_option
+from runner.cli.options import json_option, repository_option
 
 if TYPE_CHECKING:
     from runner.records.drill import DrillReport
@@ -36,14 +36,7 @@ class Verbs(click.Group):
     invoke_without_command=True,
     epilog="Exit codes: 0 all stopped, 1 something got through, 3 not all was tried.",
 )
-@click.option(
-    "--repository",
-    "-C",
-    type=click.Path(path_type=Path),
-    default=Path(),
-    show_default="here",
-    help="The repository; only read.",
-)
+@repository_option("The repository; only read.")
 @click.option("--task", type=click.Path(path_type=Path), help="Its paths, test, limits and models.")
 @click.option("--base", help="Revision to start from.  [default: the task's, else HEAD]")
 @click.option("--scenario", "names", multiple=True, help="A family or an attack; again for more.")
@@ -94,7 +87,9 @@ def command(
 def _task(path: Path | None) -> Task:
     from runner.policy.task_file import prompt_task, read_task
 
-    return prompt_task("Fire drill\n\nA scripted agent.") if path is None else read_task(path)
+    if path is None:
+        return prompt_task("Fire drill\n\nA scripted agent changes files.")
+    return read_task(path)
 
 
 @contextmanager

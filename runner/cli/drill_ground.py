@@ -12,6 +12,8 @@ from runner import wiring
 from runner.drill.ground import Arena, Ground, Origin, lay_out
 from runner.drill.lure import Lure
 from runner.gates import globs
+from runner.gates.paths import PROTECTED
+from runner.policy.layers import decide_run
 from runner.policy.origins import Origins
 from runner.policy.repo_policy import read_repo_policy
 from runner.policy.settings import Settings
@@ -56,6 +58,7 @@ class Drilled:
             base="HEAD",
             settings={**self.settings(), **own, **more},
             environ={**os.environ, KEY_VARIABLE: key},
+            scripted=True,
         )
 
 
@@ -64,6 +67,8 @@ def make_ground(drilled: Drilled, settings: Settings, source: Source, lures: Lur
     key = f"drill-{secrets.token_hex(16)}"
     arena = lay_out(drilled.home, _origin(drilled, settings, source))
     task = _task(drilled.task, settings, source)
+    repository = read_repo_policy(source.base_blob, source.at_base)
+    decided = decide_run(task, settings.layers, repository, PROTECTED)
     plan = wiring.dry_run(drilled.asked(arena, task, key, settings.upstream))
     return Ground(
         arena=arena,
@@ -72,7 +77,7 @@ def make_ground(drilled: Drilled, settings: Settings, source: Source, lures: Lur
         nonce=secrets.token_hex(8),
         key=key,
         allowed=_allowed(plan),
-        origin=Origins(settings, plan, source.base_blob).of,
+        origin=Origins(settings, decided).of,
     )
 
 
@@ -89,7 +94,8 @@ def _origin(drilled: Drilled, settings: Settings, source: Source) -> Origin:
 def _task(task: Task, settings: Settings, source: Source) -> Task:
     """Aimed at the arena's one branch; without any test command the gate is waived."""
     policy = read_repo_policy(source.base_blob, source.at_base)
-    unasked = settings.test is None and policy.test is None and task.test is None
+    layers = (*settings.layers, policy)
+    unasked = task.test is None and not any("test" in each.values for each in layers)
     return task.model_copy(
         update={"base": None, "target": None, "test": False if unasked else task.test}
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,6 +19,18 @@ state_option = click.option(
     help="Where runs and keys are kept.  [default: $CODEX_RUNNER_STATE, else the user's]",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def repository_option(about: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`-C`: where the command begins."""
+    return click.option(
+        "--repository",
+        "-C",
+        type=click.Path(path_type=Path),
+        default=Path(),
+        show_default="here",
+        help=about,
+    )
 
 
 def resolve_state(given: Path | None) -> Path:

@@ -7,20 +7,13 @@ from pathlib import Path
 
 import click
 
-from runner.cli.options import json_option, state_option, tidied_state
+from runner.cli.options import json_option, repository_option, state_option, tidied_state
 from runner.errors import RunnerError
 
 
 @click.command(epilog="Exit codes: codex-runner --help.  What happened: codex-runner explain")
 @click.argument("run", required=False)
-@click.option(
-    "--repository",
-    "-C",
-    type=click.Path(path_type=Path),
-    default=Path(),
-    show_default="here",
-    help="The repository the run began in.",
-)
+@repository_option("The repository the run began in.")
 @click.option(
     "--publish/--no-publish",
     default=True,

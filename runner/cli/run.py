@@ -7,21 +7,14 @@ from pathlib import Path
 
 import click
 
-from runner.cli.options import json_option, state_option
+from runner.cli.options import json_option, repository_option, state_option
 from runner.records.task import Task
 
 
 @click.command(epilog="Exit codes: codex-runner --help.  What happened: codex-runner show")
 @click.argument("task", required=False)
 @click.option("--prompt", "-p", help="The task itself, instead of a file.")
-@click.option(
-    "--repository",
-    "-C",
-    type=click.Path(path_type=Path),
-    default=Path(),
-    show_default="here",
-    help="The repository to work on.",
-)
+@repository_option("The repository to work on.")
 @click.option("--base", help="Revision to start from.  [default: the task's, else HEAD]")
 @click.option("--allow-dirty", is_flag=True, help="Start from HEAD although files are modified.")
 @click.option(

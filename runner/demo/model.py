@@ -71,9 +71,11 @@ class ScriptedModel:
         key: str = KEY,
         tokens: Tokens = USUAL,
         delay_s: float = 0,
+        served: str = "",
     ) -> None:
+        """`served`: what it calls the model that answers; empty = it does not say."""
         self.steps, self.review, self.key = tuple(steps), review, key
-        self.tokens, self.delay_s = tokens, delay_s
+        self.tokens, self.delay_s, self.served = tokens, delay_s, served
         self.requests: list[Heard] = []
         self.closing = Event()
         self._lock = Lock()
@@ -153,7 +155,7 @@ class _Answer(BaseHTTPRequestHandler):
         self.send_header("content-type", "text/event-stream")
         self.send_header("connection", "close")
         self.end_headers()
-        for event in _events(step, number, model.tokens):
+        for event in _events(step, number, model.tokens, model.served):
             self.wfile.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
             self.wfile.flush()
         if isinstance(step, Stall):
@@ -184,8 +186,9 @@ class _Answer(BaseHTTPRequestHandler):
         """Quiet."""
 
 
-def _events(step: Step, number: int, tokens: Tokens) -> Iterator[Object]:
+def _events(step: Step, number: int, tokens: Tokens, served: str) -> Iterator[Object]:
     response: Object = {"id": f"resp_{number}", "object": "response", "status": "in_progress"}
+    response |= {"model": served} if served else {}
     yield {"type": "response.created", "response": response}
     item = _item(step, number)
     if item is None:

@@ -9,17 +9,19 @@ What it proves: this answer's author read this portion, as far as it went to loo
 from good. What it does not prove: good judgement of the rest.
 1. Which defect, its names, path, lines and place among the others come from a seed the author does
    not know; nothing in the change can name them, only point elsewhere, which refuses.
-2. It is in no tree: it is made when the prompt is, and shown as every other file is.
-3. Its directory is neither in the base nor in the change.
-4. Whatever a reviewer says of it is kept from the report (`Canary.withheld`).
+2. It stands between files, or anywhere among the rows of a long one: to find it, all has to be
+   looked at, not the ends.
+3. It is in no tree: it is made when the prompt is, and shown as every other file is.
+4. Its directory is neither in the base nor in the change.
+5. Whatever a reviewer says of it is kept from the report (`Canary.withheld`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 from runner.gates.hunks import File, Row
 from runner.gates.portions import Block
@@ -27,6 +29,7 @@ from runner.records.base import Oid
 from runner.records.canary import DEFECTS, Defect, Spot
 from runner.records.patch import Change
 
+STRETCH_ROWS = 100
 WITHHELD = "(withheld: it speaks of the defect that the gate had planted)"
 _WORDS = (
     *("amber", "anchor", "basalt", "beacon", "birch", "cedar", "cinder", "clover", "cobalt"),
@@ -43,12 +46,19 @@ class Canary:
     spot: Spot
     block: Block
     index: int
-    """Before which block of the portion it stands."""
+    """Before which block of the portion it stands, or in which."""
+    row: int
+    """Before which row of that block."""
     names: tuple[str, ...]
     """Made up for it: text that has one of them speaks of it."""
 
     def among(self, blocks: tuple[Block, ...]) -> tuple[Block, ...]:
-        return (*blocks[: self.index], self.block, *blocks[self.index :])
+        before, after = blocks[: self.index], blocks[self.index :]
+        if not self.row:
+            return (*before, self.block, *after)
+        cut, *rest = after
+        head, tail = cut.rows[: self.row], cut.rows[self.row :]
+        return (*before, replace(cut, rows=head), self.block, replace(cut, rows=tail), *rest)
 
     def withheld(self, text: str) -> str:
         """The text, or a stand-in if it speaks of what was planted."""
@@ -65,13 +75,25 @@ def plant(seed: bytes, blocks: tuple[Block, ...], taken: Callable[[str], bool]) 
     start = chance.randrange(20, 400)
     rows = _rows(defect, {"{a}": a, "{b}": b, "{c}": c}, start)
     line = start + len(defect.before)
-    repeated = sum(block.again for block in blocks)
+    index, row = chance.choice([*_places(blocks)])
     return Canary(
         spot=Spot(path, line),
         block=Block(File(_change(chance, path, len(rows)), (rows,)), 1, rows),
-        index=chance.randint(repeated, len(blocks)),
+        index=index,
+        row=row,
         names=(a, b, c, stem),
     )
+
+
+def _places(blocks: tuple[Block, ...]) -> Iterator[tuple[int, int]]:
+    """Block and row it may stand before: a long block has one in each stretch."""
+    for index, block in enumerate(blocks):
+        if not block.again:
+            yield index, 0
+            for row in range(STRETCH_ROWS, len(block.rows), STRETCH_ROWS):
+                if not block.rows[row].continued:
+                    yield index, row
+    yield len(blocks), 0
 
 
 def _rows(defect: Defect, names: dict[str, str], start: int) -> tuple[Row, ...]:

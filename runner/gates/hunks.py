@@ -6,7 +6,8 @@ The rows come from git's diff of the two trees; nothing else of it is believed.
 3. Applied to the old blob (whose id is checked) they give the new blob, by its id: what a reader
    sees is the change, whatever attributes, configuration or a mistake made of the diff.
 4. A binary file has no rows: its name, size and object id stand for it. It must be one: a text
-   that an attribute calls binary is not accounted for.
+   that an attribute calls binary is not accounted for. Of a text that was a binary, or became
+   one, git shows nothing; its rows are all of it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from io import BytesIO
 
 from runner.records.base import Oid
 from runner.records.patch import Change, Patch
@@ -91,7 +93,18 @@ def _file(change: Change, sections: Iterator[_Section], blob: Callable[[Oid], by
     fits = _both(change, found, blob) if len(found) == 2 else _one(change, found[0], blob)
     if not fits:
         raise UnaccountedError(f"{change.path}: its diff is not the change that was measured")
-    return File(change, tuple(tuple(_rows(hunk)) for part in found for hunk in part.hunks))
+    hunks = [hunk for part in found for hunk in part.hunks]
+    if found[0].binary and len(found) == 1:
+        hunks = [*_texts(change, blob)]
+    return File(change, tuple(tuple(_rows(hunk)) for hunk in hunks))
+
+
+def _texts(change: Change, blob: Callable[[Oid], bytes]) -> Iterator[_Hunk]:
+    """The sides of a binary change that are text, whole."""
+    for oid, sign in ((change.old_oid, b"-"), (change.new_oid, b"+")):
+        content = b"" if oid is None else blob(oid)
+        if content and b"\0" not in content[:BINARY_BYTES]:
+            yield _Hunk(1, 1, tuple(_Line(sign, text) for text in BytesIO(content)))
 
 
 def _both(change: Change, parts: list[_Section], blob: Callable[[Oid], bytes]) -> bool:

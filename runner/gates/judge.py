@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from runner.gates import dependencies, paths, size, static, tamper
+from runner.gates import classes, dependencies, paths, size, static, tamper
 from runner.gates.baseline import FORGETFUL, Baselines
 from runner.gates.review import ReviewGate
 from runner.gates.secrets import ENTRIES, Scan, SecretsGate
@@ -58,7 +58,7 @@ def judge(
 def gates(scan: Scan, review: Gate, foreign: Gates = (), baselines: Baselines = FORGETFUL) -> Gates:
     """The table. Cheap gates are all asked, so that one more attempt can mend everything at once;
     a costly one only while nothing before it was refused."""
-    cheap = (paths, size, tamper, dependencies, SecretsGate(scan))
+    cheap = (paths, size, tamper, dependencies, SecretsGate(scan), classes)
     return (
         *((gate, True) for gate in cheap),
         *(each for each in foreign if each[1]),

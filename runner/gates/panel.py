@@ -53,6 +53,8 @@ class Opinion:
     code: str = ""
     """Of no vote."""
     remedy: str = ""
+    rule: str = ""
+    """Of no vote, the limit that was in the way."""
 
 
 def ask(plan: Plan, opinions: Callable[[str], Iterable[Opinion]]) -> tuple[Opinion, ...]:
@@ -76,15 +78,21 @@ def decide(plan: Plan, found: tuple[Opinion, ...], facts: dict[str, str]) -> Gat
     }
     for one in found:
         evidence[f"{one.reviewer} {one.portion}"] = f"{one.code or one.vote}, {one.proof}"
+    passed = approvals >= _needed(plan) and not _refuses(plan, found)
+    several = len(plan.reviewers) > 1
     for one in found:
         if one.vote == "none":
-            return refused(one.code, _why(one, found), evidence=evidence, remedy=one.remedy)
-    passed = approvals >= _needed(plan) and not _refuses(plan, found)
-    findings = (
-        _finding(one, remark, passed, several=len(plan.reviewers) > 1)
-        for one in found
-        for remark in one.remarks
-    )
+            against = (each for each in found if each.vote == "reject")
+            also = (_finding(each, r, passed, several) for each in against for r in each.remarks)
+            return refused(
+                one.code,
+                _why(one, found),
+                evidence=evidence,
+                remedy=one.remedy,
+                rule=one.rule,
+                also=tuple(also),
+            )
+    findings = (_finding(one, r, passed, several) for one in found for r in one.remarks)
     return GateReport(
         gate=NAME,
         verdict="passed" if passed else "refused",
@@ -105,18 +113,25 @@ def refused(
     *,
     retryable: bool = False,
     remedy: str = "",
+    rule: str = "",
     evidence: dict[str, str] | None = None,
+    also: tuple[Finding, ...] = (),
 ) -> GateReport:
-    """One reason, that is not a reviewer's."""
+    """One reason, that is not a reviewer's; `also` are what reviewers had said by then."""
     finding = Finding(
         gate=NAME,
         code=f"{NAME}.{code}",
         why=why,
         remedy=remedy or "run again or review it yourself",
         retryable=retryable,
+        rule=rule,
     )
     return GateReport(
-        gate=NAME, verdict="refused", summary=why, findings=(finding,), evidence=evidence or {}
+        gate=NAME,
+        verdict="refused",
+        summary=why,
+        findings=(finding, *also),
+        evidence=evidence or {},
     )
 
 
@@ -140,7 +155,8 @@ def _approvals(plan: Plan, found: tuple[Opinion, ...]) -> int:
 
 
 def _needed(plan: Plan) -> int:
-    return len(plan.reviewers) if plan.review.approvals is None else plan.review.approvals
+    asked = plan.review.approvals
+    return len(plan.reviewers) if asked is None else max(1, asked)
 
 
 def _summary(found: tuple[Opinion, ...], passed: bool) -> str:

@@ -94,7 +94,8 @@ def _header(file: File) -> tuple[str, str]:
     mode = new if old in (new, "000000") else old if new == "000000" else f"{old} -> {new}"
     facts = [change.status, f"mode {mode}", f"{change.size_bytes} bytes"]
     if change.binary:
-        facts.append(f"binary, not shown, object {change.old_oid} -> {change.new_oid}")
+        what = "a binary on one side" if file.hunks else "binary"
+        facts.append(f"{what}, not shown, object {change.old_oid} -> {change.new_oid}")
     elif not file.hunks:
         facts.append("no line differs")
     return f"FILE {exact(change.path)}", f"  ({'; '.join(facts)})"

@@ -1,4 +1,4 @@
-"""The `[budget]` and `[prices]` tables of config.toml."""
+"""The `[prices]` table of config.toml, which a `[budget]` in dollars needs."""
 
 from __future__ import annotations
 
@@ -8,17 +8,7 @@ from runner.policy.names import MisfitError
 from runner.policy.toml import Table
 from runner.records.usage import Allowance, Price
 
-_USD = ("run_usd", "day_usd", "repository_day_usd")
-_TOKENS = ("day_tokens", "repository_day_tokens")
 _KINDS = ("input", "cached", "output")
-
-
-def read_budget(table: Table) -> Allowance:
-    """`day_usd = "50"`, `day_tokens = 20_000_000`. Raises ConfigError naming line and key."""
-    table.closed((*_USD, *_TOKENS))
-    dollars = {f"{name}_micros": _dollars(table, name) for name in _USD if name in table.values}
-    tokens = {name: table.whole(name, 1) for name in _TOKENS if name in table.values}
-    return Allowance.model_validate({**dollars, **tokens})
 
 
 def read_prices(table: Table) -> dict[str, Price]:
@@ -43,10 +33,11 @@ def require_prices(budget: Allowance, prices: dict[str, Price], *models: str) ->
 
 def _price(table: Table) -> Price:
     table.closed(_KINDS)
-    return Price(**{f"{kind}_usd_micros": _dollars(table, kind) for kind in _KINDS})
+    return Price(**{f"{kind}_usd_micros": dollars(table, kind) for kind in _KINDS})
 
 
-def _dollars(table: Table, key: str) -> int:
+def dollars(table: Table, key: str) -> int:
+    """Micro-dollars. Raises ConfigError naming line and key."""
     try:
         return names.usd_micros(table.values.get(key))
     except MisfitError as misfit:

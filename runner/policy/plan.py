@@ -1,59 +1,58 @@
-"""Task, settings, repository policy and base -> one Plan. Pure: the dry run prints it."""
+"""Task, settings, policy and base -> one Plan. Pure: the dry run prints it."""
 
 from __future__ import annotations
 
 import re
 import secrets
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 from runner import __version__
 from runner.errors import ConfigError
 from runner.policy import names
-from runner.policy.dependencies import decide_dependencies
+from runner.policy.lattice import Decided
 from runner.policy.names import MisfitError
+from runner.policy.notes import notes
 from runner.policy.remote import choose_forge
-from runner.policy.repo_policy import RepoPolicy
 from runner.policy.review import decide_review
 from runner.policy.settings import BUILT_IN, COMMAND_LINE, Settings
-from runner.policy.setup import decide_setup, not_allowed
-from runner.policy.static import decide_static
-from runner.policy.tests import decide_tests, not_heeded
+from runner.policy.setup import decide_setup
 from runner.ports import Base
 from runner.records.base import RunId
 from runner.records.plan import ForgeName, Plan
-from runner.records.rigour import Rigour
 from runner.records.sandbox import EngineName
-from runner.records.task import Limits, Task
+from runner.records.task import Task
 
 PREFIX = "codex/"
 MAX_SLUG = 40
-REPOSITORY = "the repository's policy"
 
 
 def make_plan(
     task: Task,
     settings: Settings,
-    repo: RepoPolicy,
+    decided: Decided,
     base: Base,
     *,
     engine: EngineName,
     codex_version: str,
     run: RunId,
-    protected: tuple[str, ...],
     publish: bool = True,
 ) -> Plan:
-    """Raises ConfigError: no target, no tests, one model for both roles, no place to publish."""
-    limits, cut = _limits(task, settings, repo)
+    """Raises ConfigError: no target, no tests, one model for both roles, no place to publish, a
+    model that is not allowed."""
+    policy = decided.policy
+    _require_coverage_file(decided)
     model, reviewer = _models(task, settings)
+    review = decide_review(settings.review, policy.review, model, reviewer, settings.endpoint)
+    _require_allowed(decided, model, reviewer, *review.further)
     remote, forge = _destination(settings, base, publish)
     return Plan(
         run=run,
         version=__version__,
         codex_version=codex_version,
         task=task,
-        limits=limits,
         engine=engine,
         inner_sandbox=settings.inner_sandbox,
         base_commit=base.commit,
@@ -61,33 +60,37 @@ def make_plan(
         branch=_branch(task.title, run, target),
         model=model,
         reviewer_model=reviewer,
-        test=_test(task, settings, repo),
-        rigour=_rigour(task, settings, repo),
-        protected=tuple(sorted({*protected, *repo.protected})),
+        test=_test(task, decided),
         paths=task.paths,
-        repo_paths=repo.paths,
         upstream=settings.upstream,
         remote=remote,
         forge=forge,
-        setup=decide_setup(repo.setup, settings.setup),
-        dependencies=decide_dependencies(settings.dependencies, repo.dependencies),
-        static=decide_static(settings.static, repo.static),
-        gates=settings.gates,
-        review=decide_review(settings.review, repo.review, model, reviewer),
-        notes=(*cut, *_unheeded(task, settings, repo)),
+        setup=decide_setup(decided, settings.setup),
+        review=review,
+        notes=(*settings.notes, *_not_used(task, settings), *notes(decided)),
+        **of_policy(decided),
     )
 
 
-def _unheeded(task: Task, settings: Settings, repo: RepoPolicy) -> Iterator[str]:
-    """A note for everything a layer asks for and does not get."""
-    yield from _unused_tests(_test(task, settings, repo), task, settings, repo)
-    yield from not_allowed(decide_setup(repo.setup, settings.setup))
-    yield from not_heeded(task.tests, _rigour(task, settings, repo))
-
-
-def _rigour(task: Task, settings: Settings, repo: RepoPolicy) -> Rigour:
-    is_own = settings.test is not None or isinstance(repo.test, str)
-    return decide_tests(repo.tests, task.tests, own_command=is_own)
+def of_policy(decided: Decided) -> dict[str, Any]:
+    """What the plan takes over from the policy as it is."""
+    policy = decided.policy
+    clauses = (each.values.get("paths", ()) for each in decided.of("repository"))
+    return {
+        "limits": policy.limits,
+        "rigour": policy.tests,
+        "dependencies": policy.dependencies,
+        "static": policy.static,
+        "gates": policy.gates,
+        "guardrails": policy.guardrails,
+        "rules": policy.rules,
+        "features_off": policy.features_off,
+        "budget": policy.budget,
+        "protected": tuple(sorted(policy.protected)),
+        "repo_paths": tuple(glob for some in clauses for globs in some for glob in globs),
+        "policy_sha256": policy.digest(),
+        "policy_sources": {each.source: each.sha256 for each in decided.layers if each.sha256},
+    }
 
 
 def new_run_id(now: datetime | None = None) -> RunId:
@@ -96,30 +99,11 @@ def new_run_id(now: datetime | None = None) -> RunId:
     return RunId(f"{at:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}")
 
 
-def tighten(limits: Limits, layer: Mapping[str, int]) -> Limits:
-    """The stricter of both, field by field; a layer can only lower."""
-    return limits.tightened(Limits.model_validate({**limits.model_dump(), **layer}))
-
-
-def _limits(task: Task, settings: Settings, repo: RepoPolicy) -> tuple[Limits, list[str]]:
-    """What holds, and a note for every limit that was asked for and cut."""
-    limits = settings.limits
-    notes: list[str] = []
-    for who, layer in ((REPOSITORY, repo.limits), ("the task", task.limits)):
-        for name, asked in layer.items():
-            bound = getattr(limits, name)
-            if asked > bound:
-                ceiling = bound == getattr(settings.limits, name)
-                by = "the ceiling, [limits] in config.toml" if ceiling else REPOSITORY
-                notes.append(f"limits.{name}: {who} asks for {asked}, cut to {bound} by {by}")
-        limits = tighten(limits, layer)
-    return limits, notes
-
-
 def _models(task: Task, settings: Settings) -> tuple[str, str]:
     model = _preferred(settings, "model", task.model, settings.model)
     first = settings.reviewer_model
-    if settings.review.reviewers and settings.source_of("reviewer_model") == BUILT_IN:
+    named = settings.source_of("reviewer_model") != BUILT_IN
+    if settings.review.reviewers and (not named or "review" in settings.pinned):
         first = settings.review.reviewers[0]
     reviewer = _preferred(settings, "reviewer_model", task.reviewer_model, first)
     if model.casefold() == reviewer.casefold():
@@ -130,8 +114,59 @@ def _models(task: Task, settings: Settings) -> tuple[str, str]:
 
 
 def _preferred(settings: Settings, name: str, asked: str | None, setting: str) -> str:
-    """The command line over the task, the task over every other setting."""
-    return setting if settings.source_of(name).startswith(COMMAND_LINE) else asked or setting
+    """The command line over the task, the task over every other setting but a pinned one."""
+    if _pin(settings, name) or settings.source_of(name).startswith(COMMAND_LINE):
+        return setting
+    return asked or setting
+
+
+def _pin(settings: Settings, name: str) -> str | None:
+    """Where the organisation says that nobody chooses this model."""
+    panel = "review" if name == "reviewer_model" and settings.review.reviewers else name
+    return settings.pinned.get(name) or settings.pinned.get(panel)
+
+
+def _not_used(task: Task, settings: Settings) -> Iterator[str]:
+    for name, asked in (("model", task.model), ("reviewer_model", task.reviewer_model)):
+        if asked is not None and (by := _pin(settings, name)):
+            yield f"{name}: the task's is not used; pinned by {by}"
+
+
+def _require_allowed(decided: Decided, *models: str) -> None:
+    allowed = decided.policy.models
+    for model in models:
+        if allowed is not None and model not in allowed:
+            by = " and ".join(each.where for each in decided.fields["models"].by)
+            raise ConfigError(
+                f"the model {model} is not allowed: models, {by}",
+                f"use {' or '.join(allowed)}" if allowed else "no model is allowed by all layers",
+            )
+
+
+def _require_coverage_file(decided: Decided) -> None:
+    if decided.policy.tests.coverage is not None and decided.policy.tests.coverage_file is None:
+        raise ConfigError(
+            "tests.coverage: a floor, and no file that tells the coverage",
+            'add coverage_file = "coverage.xml" under [tests]',
+        )
+
+
+def _test(task: Task, decided: Decided) -> str | None:
+    """None = waived. A task cannot waive what the repository asks."""
+    test, by = decided.policy.test, decided.fields["test"].by[-1]
+    if isinstance(test, str):
+        if task.test is False and by.layer == "repository":
+            raise ConfigError(
+                f"{task.source}: test: the repository asks for its tests, a task cannot waive them",
+                "remove test = false from the task",
+            )
+        return test
+    if test is None:
+        raise ConfigError(
+            f"{task.source}: no test command, neither in the task nor in .codex-runner.toml",
+            'give --test "...", or add test = "..." to one of them (test = false: no tests gate)',
+        )
+    return None
 
 
 def _target(task: Task, base: Base) -> str:
@@ -157,36 +192,6 @@ def _branch(title: str, run: RunId, target: str) -> str:
             f"aim at a branch that is not named {PREFIX}...",
         )
     return branch
-
-
-def _test(task: Task, settings: Settings, repo: RepoPolicy) -> str | None:
-    """Operator, then repository, then task; a task cannot waive what the repository asks."""
-    if settings.test is not None:
-        return settings.test
-    if isinstance(repo.test, str):
-        if task.test is False:
-            raise ConfigError(
-                f"{task.source}: test: the repository asks for its tests, a task cannot waive them",
-                "remove test = false from the task",
-            )
-        return repo.test
-    if isinstance(task.test, str):
-        return task.test
-    if task.test is None and repo.test is None:
-        raise ConfigError(
-            f"{task.source}: no test command, neither in the task nor in .codex-runner.toml",
-            'give --test "...", or add test = "..." to one of them (test = false: no tests gate)',
-        )
-    return None
-
-
-def _unused_tests(
-    test: str | None, task: Task, settings: Settings, repo: RepoPolicy
-) -> Iterator[str]:
-    winner = REPOSITORY if settings.test is None else settings.source_of("test")
-    for who, asked in (("the task", task.test), (REPOSITORY, repo.test)):
-        if isinstance(asked, str) and asked != test:
-            yield f"test: the command of {who} is not used; {winner} decides"
 
 
 def _destination(

@@ -1,4 +1,4 @@
-"""The `[provider]` table of config.toml."""
+"""The `[provider]` and `[review.provider]` tables of config.toml."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from runner.policy import names
 from runner.policy.names import MisfitError
 from runner.policy.toml import Table
-from runner.records.provider import Provider
+from runner.records.provider import Endpoint, Provider
 
 _QUERY = re.compile(r"[A-Za-z0-9._~=&%-]{1,200}")
 _HEADER = re.compile(r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?")
@@ -25,6 +25,28 @@ _OURS = frozenset(
 def read_provider(table: Table) -> Provider:
     """Raises ConfigError naming source, line and key."""
     table.closed(Provider.model_fields)
+    return _provider(table)
+
+
+def read_endpoint(table: Table) -> Endpoint:
+    """A provider of its own: nothing of `upstream`, `key` and `[provider]` holds for it.
+
+    Raises:
+        ConfigError: as `read_provider`; no address, or no key: another's is never sent.
+    """
+    table.closed({"upstream", "key", *Provider.model_fields})
+    upstream = table.string("upstream", names.base_url)
+    if upstream is None:
+        example = 'say where, e.g. upstream = "https://models.example.com/v1"'
+        raise table.fail("upstream", "is missing", example)
+    key = table.string("key", names.credential)
+    if key is None:
+        example = 'say where its own key is, e.g. key = "env:REVIEW_API_KEY"'
+        raise table.fail("key", "is missing, and the author's is not sent there", example)
+    return Endpoint(upstream=upstream, key=key, provider=_provider(table))
+
+
+def _provider(table: Table) -> Provider:
     given: dict[str, object] = {
         "query": table.string("query", query),
         "key_header": table.string("key_header", header),

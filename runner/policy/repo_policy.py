@@ -5,53 +5,24 @@ It only tightens: never the agent's tree, and never more than the operator allow
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
 from types import MappingProxyType
 
 from runner.errors import ConfigError
-from runner.policy import names
-from runner.policy.dependencies import read_repo_dependencies
-from runner.policy.review import read_repo_review
-from runner.policy.setup import RepoSetup, read_repo_setup
-from runner.policy.static import read_static
-from runner.policy.tests import read_tests
+from runner.policy.readers import read_layer
 from runner.policy.text import decode_text
-from runner.policy.toml import parse_toml
-from runner.records.dependencies import New
-from runner.records.rigour import RigourAsked
-from runner.records.static import StaticRules
+from runner.policy.toml import Table, parse_toml
+from runner.records.base import Sha256
+from runner.records.policy import Layer
 
 LOCATIONS = (".codex-runner.toml", ".github/codex-runner.toml")
-KEYS = frozenset(
-    {"test", "limits", "paths", "protected", "setup", "tests", "review", "dependencies", "static"}
-)
+NONE = Layer("repository", LOCATIONS[0])
+"""The repository asks for nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class RepoPolicy:
-    """Empty = the repository asks for nothing."""
-
-    test: str | bool | None = None
-    """The tests gate's command; False = no command needed here; None = the task says."""
-    limits: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
-    paths: tuple[str, ...] = ()
-    """Globs every change must stay inside; empty = anywhere."""
-    protected: tuple[str, ...] = ()
-    """Globs no change may touch, besides the built-in ones."""
-    setup: RepoSetup = field(default_factory=RepoSetup)
-    """What is to be installed before the agent starts."""
-    tests: RigourAsked = field(default_factory=RigourAsked)
-    review: str | None = None
-    """Criteria for the reviewers, besides the built-in ones."""
-    dependencies: New | None = None
-    """What becomes of a new dependency."""
-    static: StaticRules = field(default_factory=StaticRules)
-
-
-def read_repo_policy(
-    blob: Callable[[str], bytes | None], there: Callable[[str], bool]
-) -> RepoPolicy:
+def read_repo_policy(blob: Callable[[str], bytes | None], there: Callable[[str], bool]) -> Layer:
     """Look the policy up with `blob`, which reads a regular file of the base commit; `there` says
     whether the commit has anything of that name.
 
@@ -69,21 +40,22 @@ def read_repo_policy(
         raise ConfigError(f"{' and '.join(found)} both exist", "keep one of them")
     for name, data in found.items():
         return parse_repo_policy(data, name)
-    return RepoPolicy()
+    return NONE
 
 
-def parse_repo_policy(data: bytes, source: str) -> RepoPolicy:
+def parse_repo_policy(data: bytes, source: str) -> Layer:
     """Raises ConfigError naming source, line and key."""
     table = parse_toml(decode_text(data, source), source)
-    table.closed(KEYS)
-    return RepoPolicy(
-        test=table.command("test", names.command),
-        limits=MappingProxyType(table.limits()),
-        paths=table.allowed("paths", names.glob),
-        protected=table.strings("protected", names.glob),
-        setup=read_repo_setup(table.table("setup")),
-        tests=read_tests(table.table("tests")),
-        review=read_repo_review(table.table("review")),
-        dependencies=read_repo_dependencies(table.table("dependencies")),
-        static=read_static(table.table("static")),
-    )
+    return repo_layer(table, Sha256(hashlib.sha256(data).hexdigest()))
+
+
+def repo_layer(table: Table, sha256: Sha256 | None = None) -> Layer:
+    """The same of a table. Raises ConfigError."""
+    layer = read_layer(table, "repository", sha256=sha256)
+    setup = table.table("setup")
+    if not setup.values:
+        return layer
+    if not layer.values.get("setup.commands"):
+        raise setup.fail("commands", "there are none", 'add commands = ["..."], or remove [setup]')
+    # a setup that names no hosts asks for none
+    return replace(layer, values=MappingProxyType({"setup.hosts": (), **layer.values}))

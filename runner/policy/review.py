@@ -5,13 +5,16 @@ from __future__ import annotations
 from runner.errors import ConfigError
 from runner.policy import names
 from runner.policy.names import MisfitError
+from runner.policy.provider import read_endpoint
 from runner.policy.toml import Table
 from runner.records.base import Record
+from runner.records.policy import MOST_APPROVALS, ReviewRules
+from runner.records.provider import Endpoint, same_at
 from runner.records.review import Review
 
 MAX_INSTRUCTIONS = 4_000
 """Characters, of each layer."""
-MAX_REVIEWERS = 9
+MAX_REVIEWERS = MOST_APPROVALS
 _NAME = 'name models once: reviewers = ["model-a", "model-b"]'
 
 
@@ -20,33 +23,26 @@ class ReviewSettings(Record):
 
     reviewers: tuple[str, ...] = ()
     """Models; the first is the reviewer model, unless that is named elsewhere. Empty = that one."""
-    approvals: int | None = None
-    """How many of them must approve; None = all."""
-    instructions: str | None = None
+    provider: Endpoint | None = None
+    """Where the reviewers are asked; None = where the author is."""
+
+    def moved(self, upstream: str) -> ReviewSettings:
+        """The same, its provider elsewhere."""
+        if self.provider is None:
+            return self
+        provider = self.provider.model_copy(update={"upstream": upstream})
+        return self.model_copy(update={"provider": provider})
 
 
 def read_review_settings(table: Table) -> ReviewSettings:
     """Raises ConfigError naming source, line and key."""
-    table.closed(ReviewSettings.model_fields)
     reviewers = table.strings("reviewers", names.model)
     if len(reviewers) > MAX_REVIEWERS:
         raise table.fail("reviewers", f"more than {MAX_REVIEWERS}", "name fewer")
-    approvals = table.whole("approvals", 1)
-    if approvals is not None and approvals > max(1, len(reviewers)):
-        raise table.fail("approvals", "more than there are reviewers", "lower it, or leave it out")
+    own = "provider" in table.values
     return ReviewSettings(
-        reviewers=reviewers, approvals=approvals, instructions=read_instructions(table)
+        reviewers=reviewers, provider=read_endpoint(table.table("provider")) if own else None
     )
-
-
-def read_repo_review(table: Table) -> str | None:
-    """Of the repository's policy, which may only add criteria. Raises ConfigError."""
-    table.closed({"instructions"})
-    return read_instructions(table)
-
-
-def read_instructions(table: Table) -> str | None:
-    return table.string("instructions", instructions)
 
 
 def instructions(value: str) -> str:
@@ -61,20 +57,28 @@ def instructions(value: str) -> str:
 
 
 def decide_review(
-    settings: ReviewSettings, repository: str | None, author: str, reviewer: str
+    settings: ReviewSettings, rules: ReviewRules, author: str, reviewer: str, own: Endpoint
 ) -> Review:
-    """Raises ConfigError: a model would judge twice, or its own work."""
-    further = settings.reviewers[1:]
-    seen = {reviewer.casefold()}
-    for model in further:
-        if model.casefold() == author.casefold():
-            raise ConfigError(f"{model} would review its own work", "take it from [review]")
-        if model.casefold() in seen:
-            raise ConfigError(f"{model} would review twice", _NAME)
-        seen.add(model.casefold())
-    said = (settings.instructions, repository)
+    """`own` is the author's provider.
+
+    Raises:
+        ConfigError: a model would judge twice, or its own work, under whatever name; or more
+            have to approve than there are.
+    """
+    further, there = settings.reviewers[1:], settings.provider or own
+    known = [(author, own, "its own work", "name another reviewer_model, or author")]
+    for model in (reviewer, *further):
+        for other, place, what, remedy in known:
+            if same_at(other, place, model, there):
+                alias = "" if model == other else f": as far as names tell, it is {other}"
+                raise ConfigError(f"{model} would review {what}{alias}", remedy)
+        known.append((model, there, "twice", _NAME))
+    if rules.approvals is not None and rules.approvals > 1 + len(further):
+        problem = f"review.approvals: {rules.approvals} are more than there are reviewers"
+        raise ConfigError(problem, "lower it, or name more reviewers under [review]")
     return Review(
+        upstream=None if settings.provider is None else settings.provider.upstream,
         further=further,
-        approvals=settings.approvals,
-        instructions=tuple(text for text in said if text is not None),
+        approvals=rules.approvals,
+        instructions=rules.instructions,
     )

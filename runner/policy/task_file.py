@@ -21,7 +21,7 @@ from pathlib import Path
 from runner.errors import ConfigError
 from runner.policy import names
 from runner.policy.files import read_bounded, shown
-from runner.policy.tests import read_tests
+from runner.policy.readers import read_layer
 from runner.policy.text import decode_text
 from runner.policy.toml import Table, parse_toml
 from runner.records.base import Sha256
@@ -30,10 +30,8 @@ from runner.records.task import Task
 MAX_BYTES = 1024 * 1024
 MAX_TITLE = 120
 FENCE = "+++"
-KEYS = frozenset(
-    {"title", "base", "target", "paths", "model", "reviewer_model", "labels", "test", "limits"}
-    | {"may_change_tests", "tests"}
-)
+KEYS = ("title", "base", "target", "model", "reviewer_model", "labels", "may_change_tests")
+"""Beside the policy's."""
 
 
 def read_task(path: Path) -> Task:
@@ -65,11 +63,15 @@ def parse_task(data: bytes, source: str) -> Task:
     end = _front_matter_end(lines, source)
     body = _body("\n".join(lines[end:]), source, end + 1)
     table = parse_toml("\n".join(lines[1 : max(end - 1, 1)]), source, first_line=2)
-    return _task(table, body, _sha256(data))
+    return task_of(table, body, _sha256(data))
 
 
-def _task(table: Table, body: str, sha256: Sha256) -> Task:
-    table.closed(KEYS)
+def task_of(table: Table, body: str, sha256: Sha256) -> Task:
+    """Front matter and body. Raises ConfigError."""
+    asked = read_layer(table, "task", dict.fromkeys(KEYS, ()))
+    words = dict(asked.values)
+    limits = {name: words.pop(name) for name in asked.values if name.startswith("limits.")}
+    (paths,) = words.pop("paths", ((),))
     return Task(
         title=table.string("title", names.line(MAX_TITLE)) or _title_of(body),
         prompt=body,
@@ -77,22 +79,16 @@ def _task(table: Table, body: str, sha256: Sha256) -> Task:
         sha256=sha256,
         base=table.string("base", names.branch),
         target=table.string("target", names.target_branch),
-        paths=table.allowed("paths", names.glob),
+        paths=paths,
         may_change_tests=table.strings("may_change_tests", names.path),
-        tests=read_tests(table.table("tests")),
-        limits=table.limits(),
+        limits={name.removeprefix("limits."): value for name, value in limits.items()},
         model=table.string("model", names.model),
         reviewer_model=table.string("reviewer_model", names.model),
         labels=table.strings("labels", names.line(50)),
-        test=table.command("test", names.command),
-        where=_places(table),
+        test=words.pop("test", None),
+        policy=words,
+        where={key: table.where(key) for key in table.values} | dict(asked.places),
     )
-
-
-def _places(table: Table) -> dict[str, str]:
-    limits = table.table("limits")
-    places = {key: table.where(key) for key in table.values}
-    return places | {f"limits.{name}": limits.where(name) for name in limits.values}
 
 
 def _front_matter_end(lines: list[str], source: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -113,17 +114,22 @@ class Table:
         values = self._typed(key, self.values.get(key, {}), dict)
         return Table(self.source, values, self.lines, (*self.path, key))
 
-    def limits(self, key: str = "limits") -> dict[str, int]:
-        """The limits this table names, each in its own range."""
-        table = self.table(key)
-        table.closed(Limits.model_fields)
-        for name, value in table.values.items():
-            table._typed(name, value, int)
-            try:
-                Limits.model_validate({name: value})
-            except ValidationError as error:
-                raise table.fail(name, _reason(error), _bound(error)) from error
-        return {name: value for name, value in table.values.items() if isinstance(value, int)}
+    def tables(self, key: str) -> tuple[Table, ...]:
+        """An array of tables, empty when absent; each has its number in its path."""
+        items = self._typed(key, self.values.get(key, []), list)
+        return tuple(
+            Table(self.source, self._typed(key, item, dict), self.lines, (*self.path, key, str(at)))
+            for at, item in enumerate(items)
+        )
+
+    def limit(self, key: str) -> int:
+        """One of `Limits`, in its own range."""
+        value = self._typed(key, self.values[key], int)
+        try:
+            Limits.model_validate({key: value})
+        except ValidationError as error:
+            raise self.fail(key, _reason(error), _bound(error)) from error
+        return value
 
     def _typed(self, key: str, value: object, kind: type[T]) -> T:
         if type(value) is kind:
@@ -177,6 +183,7 @@ def _keys(text: str) -> list[tuple[int, KeyPath]]:
     """Line and full path of every key in order, those of inline tables at their statement."""
     found: list[tuple[int, KeyPath]] = []
     header: KeyPath = ()
+    items: Counter[KeyPath] = Counter()
     for number, statement in _statements(text):
         try:
             values = tomli.loads(statement)
@@ -186,6 +193,10 @@ def _keys(text: str) -> list[tuple[int, KeyPath]]:
         found += [(number, path) for path in paths]
         if statement.lstrip().startswith("["):
             header = paths[-1] if paths else ()
+        if statement.lstrip().startswith("[["):
+            items[header] += 1
+            header = (*header, str(items[header] - 1))
+            found.append((number, header))
     return found
 
 

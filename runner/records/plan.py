@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from typing import Literal
 
-from runner.records.base import Oid, Record, RunId
+from pydantic import Field
+
+from runner.records.base import Oid, Record, RunId, Sha256
+from runner.records.classes import Caps
 from runner.records.dependencies import DependencyRules
+from runner.records.guardrail import BUILT_IN, Guardrail
+from runner.records.level import Standing
 from runner.records.review import Review
 from runner.records.rigour import Rigour
+from runner.records.rules import CommandRule
 from runner.records.sandbox import EngineName
 from runner.records.setup import Setup
 from runner.records.static import StaticRules
 from runner.records.task import Limits, Task
+from runner.records.usage import Allowance
 
 ForgeName = Literal["local", "github"]
 InnerSandbox = Literal["auto", "required", "off"]
@@ -55,12 +62,35 @@ class Plan(Record):
     static: StaticRules = StaticRules()
     gates: tuple[str, ...] = ()
     """Of other packages, by the name of their entry point."""
+    guardrails: tuple[Guardrail, ...] = BUILT_IN
+    """Checks on the task, on what the agent reads, and on what would leave."""
     review: Review = Review()
     """Who reviews besides `reviewer_model`, and by which further criteria."""
+    rules: tuple[CommandRule, ...] = ()
+    """On the agent's commands."""
+    features_off: tuple[str, ...] = ()
+    """Features of codex that are switched off, besides those that always are."""
+    standing: Standing = Standing()
+    """How much it may do with nobody watching; what is measured may lower it further."""
+    caps: Caps = Caps()
+    """Highest level by class of task and change."""
+    queue_label: str | None = None
+    """Put on a ready request, for a merge queue."""
     resumed: RunId | None = None
     """The run that this one continues: its base, task and patch."""
+    budget: Allowance = Allowance()
+    """What all runs of the state directory may spend together."""
+    policy_sha256: Sha256 = Sha256("")
+    """Of the whole policy, decided: `Policy.digest`."""
+    policy_sources: dict[str, Sha256] = Field(default_factory=dict)
+    """The files it came from, by name; SHA-256 of their bytes."""
     notes: tuple[str, ...] = ()
     """What a layer asked for and did not get, one line each."""
+
+    @property
+    def review_upstream(self) -> str:
+        """Base URL of the provider that the reviewers are asked at."""
+        return self.review.upstream or self.upstream
 
     @property
     def reviewers(self) -> tuple[str, ...]:

@@ -8,8 +8,10 @@ from pydantic import Field
 
 from runner.errors import Conclusion
 from runner.records.agent import AgentResult
+from runner.records.approval import Approval
 from runner.records.base import Oid, Record, RunId
 from runner.records.gate import GateReport
+from runner.records.level import Standing
 from runner.records.patch import Patch
 from runner.records.plan import Plan
 from runner.records.setup import SetupResult
@@ -67,6 +69,10 @@ class RunReport(Record):
     patch: Patch | None = None
     gates: tuple[GateReport, ...] = ()
     review_usage: Usage | None = None
+    standing: Standing | None = None
+    """The plan's, lowered by what the change turned out to be; None = its gates did not pass."""
+    approval: Approval | None = None
+    """A person's word for the publication."""
     publication: Publication | None = None
     problem: Problem | None = None
     phases_ms: dict[str, int] = Field(default_factory=dict)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from runner.records.base import Record
+from runner.records.merge import Strictest, Union
 from runner.records.sandbox import Exit
 
 Level = Literal["error", "warning", "note"]
@@ -31,10 +32,10 @@ class Analyser(Record):
 class StaticRules(Record):
     """The policy's word on the static gate."""
 
-    refuse: Threshold = "security"
-    require: tuple[str, ...] = ()
+    refuse: Annotated[Threshold, Strictest(order=STRICTER)] = "security"
+    require: Annotated[tuple[str, ...], Union] = ()
     """Analysers that must have run where a file of their kind changed; absent = refused."""
-    analysers: tuple[Analyser, ...] = ()
+    analysers: Annotated[tuple[Analyser, ...], Union] = ()
     """Besides the built-in ones."""
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from runner.records.base import Record, Sha256
-from runner.records.rigour import RigourAsked
 
 
 class Limits(Record):
@@ -21,6 +22,8 @@ class Limits(Record):
     """Added or modified binary files."""
     requests: int = Field(default=200, ge=1, le=100_000)
     """Model requests of the author, all attempts together; a reviewer has as many of its own."""
+    tool_calls: int = Field(default=1000, ge=1, le=1_000_000)
+    """Tools the model asked the author's codex to run, all attempts together."""
     input_tokens: int = Field(default=5_000_000, ge=1)
     output_tokens: int = Field(default=500_000, ge=1)
     attempts: int = Field(default=2, ge=1, le=20)
@@ -47,14 +50,11 @@ class Limits(Record):
     output_mib: int = Field(default=64, ge=1, le=65_536)
     """Bytes of stdout and stderr read from a sandbox before it is killed."""
 
-    def tightened(self, other: Limits) -> Limits:
-        """The stricter of both, field by field."""
-        pairs = zip(self, other, strict=True)
-        return Limits(**{name: min(mine, theirs) for (name, mine), (_, theirs) in pairs})
-
 
 def how_to_raise(limit: str) -> str:
-    """The remedy when a limit was too low; of one that is not in `Limits`, to need less."""
+    """The remedy when a limit was too low; of one that nobody can raise, to need less."""
+    if limit.endswith(("day_usd", "run_usd", "day_tokens")):
+        return f"raise {limit} under [budget] in config.toml, or wait a day"
     if limit not in Limits.model_fields:
         return "ask for less in one task"
     return f"raise {limit} under [limits] in the task (the ceiling is [limits] in config.toml)"
@@ -77,8 +77,6 @@ class Task(Record):
     """Globs the change must stay inside; empty = anywhere that is not protected."""
     may_change_tests: tuple[str, ...] = ()
     """Exact paths in which tests, or how they are run, may become weaker; the request says so."""
-    tests: RigourAsked = RigourAsked()
-    """How strictly its tests are to be judged."""
     limits: dict[str, int] = Field(default_factory=dict)
     """Only the limits the task names; merged by minimum."""
     model: str | None = None
@@ -88,3 +86,5 @@ class Task(Record):
     """Where a key stands, for messages: `limits.lines` -> `task.md, line 4`."""
     test: str | bool | None = None
     """A shell command; False waives the gate (shown in the request); None = ask the repository."""
+    policy: dict[str, Any] = Field(default_factory=dict)
+    """What else of the policy it names, by the name of the field, e.g. `tests.retries`."""

@@ -13,6 +13,8 @@ class Budget(Record):
     requests: int
     input_tokens: int
     output_tokens: int
+    tool_calls: int = 1000
+    """Asked for by the model, as far as its responses say."""
     body_bytes: int = 64 * 1024 * 1024
     """Request bytes, summed."""
     stream_bytes: int = 256 * 1024 * 1024
@@ -44,6 +46,8 @@ class Usage(Record):
     """Requests sent again after a rate limit or a failure of upstream."""
     waited_s: int = 0
     """For these."""
+    served: str = ""
+    """The model that upstream said answered last; empty = it does not say."""
     waits: str = ""
     """What is being waited for now, e.g. `upstream limits the rate (429): try 2 in 20 s`."""
     notes: tuple[str, ...] = ()
@@ -77,6 +81,9 @@ class Allowance(Record):
     repository_day_usd_micros: int | None = None
     """Of those of one repository, per day in UTC."""
     repository_day_tokens: int | None = None
+    organisation_day_usd_micros: int | None = None
+    """Of those of all repositories whose remotes differ in the last part of their path only."""
+    organisation_day_tokens: int | None = None
 
     @property
     def counts_usd(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from runner.records.gate import Finding
+from runner.records.level import told as told_level
 from runner.records.report import Attempt, RunReport
 from runner.report.codes import known
 from runner.report.markdown import parted
@@ -154,6 +155,7 @@ def _asked(report: RunReport) -> Iterator[str]:
     yield f"At most {limits.files} files, {limits.lines} lines, {limits.bytes} bytes."
     if plan.test is not None:
         yield f"It was to be tested with: {plan.test}"
+    yield f"Its level was {told_level(plan.standing)}."
     if plan.resumed is not None:
         yield f"It continued run {plan.resumed}."
 
@@ -175,6 +177,8 @@ def _happened(report: RunReport) -> Iterator[str]:
     for verdict in ("passed", "waived", "refused"):
         if names := [gate.gate for gate in report.gates if gate.verdict == verdict]:
             yield f"{verdict.capitalize()}: {', '.join(names)}."
+    if report.plan and report.standing and report.standing.level < report.plan.standing.level:
+        yield f"What changed lowered its level to {told_level(report.standing)}."
     if report.publication is not None:
         yield f"It was published: {report.publication.url}"
     if report.problem is not None:

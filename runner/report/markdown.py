@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from runner.records.agent import AgentResult
 from runner.records.gate import Finding, GateReport
+from runner.records.level import Standing, told
 from runner.records.patch import Patch
 from runner.records.plan import Plan
 from runner.records.report import RunReport
@@ -43,7 +44,7 @@ def request_text(
         " agent except the last section.",
         "",
         *_gates(gates),
-        *_run(plan, agent),
+        *_run(plan, agent, plan.standing.measured(gates)),
         *_change(plan, patch),
         *_spent(agent, review),
         *_findings(gates),
@@ -81,7 +82,7 @@ def report_markdown(report: RunReport) -> str:
         rows += [f"- note: {code(note)}" for note in report.publication.notes]
     rows += _gates(report.gates)
     if plan is not None:
-        rows += _run(plan, agent)
+        rows += _run(plan, agent, report.standing or plan.standing)
     if report.setup is not None:
         rows += setup_section(report.setup)
     if plan is not None and report.patch is not None:
@@ -152,15 +153,18 @@ def parted(finding: Finding) -> tuple[str, str, str]:
     return where, why, output
 
 
-def _run(plan: Plan, agent: AgentResult | None) -> Iterator[str]:
+def _run(plan: Plan, agent: AgentResult | None, standing: Standing) -> Iterator[str]:
     yield from ("### Run", "")
     tests = code(plan.test) if plan.test is not None else "**waived**"
+    # not which one: this may be read by anybody
+    where = "" if plan.review.upstream is None else " of another provider"
     rows = [
         ("run", code(plan.run)),
-        ("model", f"{code(plan.model)}, reviewed by {', '.join(map(code, plan.reviewers))}"),
+        ("model", f"{code(plan.model)}, reviewed by {', '.join(map(code, plan.reviewers))}{where}"),
         ("engine", f"{plan.engine}{_inner(agent)}"),
         ("codex", f"{code(plan.codex_version)} under codex-runner {code(plan.version)}"),
         ("tests", tests),
+        ("level", code(told(standing), 300)),
     ]
     if plan.setup is not None:
         rows.append(("setup", ", ".join(map(code, plan.setup.commands[:_FINDINGS]))))
@@ -221,6 +225,8 @@ def _spent(agent: AgentResult | None, review: Usage | None) -> Iterator[str]:
             for who, u in told
         ),
     )
+    noted = [f"- {who}: {code(note, 200)}" for who, u in told for note in u.notes]
+    yield from (*noted, "") if noted else ()
 
 
 def cost(usage: Usage) -> str:

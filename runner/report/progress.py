@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
@@ -65,6 +65,7 @@ class PlainProgress(SilentProgress):
         self._event_at = self._usage_at = float("-inf")
         self._unsaid = 0
         self._who = self._waits = ""
+        self._noted: set[str] = set()
 
     def phase(self, name: str) -> None:
         self._who, self._usage_at = who(name), float("-inf")
@@ -84,6 +85,8 @@ class PlainProgress(SilentProgress):
         if usage.waits and usage.waits != self._waits:
             self._say(f"  {self._who} waits: {line(usage.waits, 200)}")
         self._waits = usage.waits
+        for note in _unheard(usage, self._who, self._noted):
+            self._say(f"  {self._who}: {note}")
         if self._clock() - self._usage_at >= USAGE_EVERY_S:
             self._usage_at = self._clock()
             self._say(f"  {self._who}: {spent(usage)}")
@@ -111,6 +114,7 @@ class LiveProgress(SilentProgress):
         self._clock, self._began = clock, clock()
         self._phase, self._turns, self._last = "starting", 0, ""
         self._spent: dict[str, Usage] = {}
+        self._noted: set[str] = set()
         self._console = Console(file=stream, highlight=False, markup=False, emoji=False)
         self._live = Live(
             get_renderable=self._render, console=self._console, refresh_per_second=4,
@@ -140,6 +144,8 @@ class LiveProgress(SilentProgress):
 
     def usage(self, usage: Usage) -> None:
         self._spent[who(self._phase)] = usage
+        for note in _unheard(usage, who(self._phase), self._noted):
+            self._console.print(f"      {who(self._phase)}: {note}", style="yellow")
 
     def gate(self, report: GateReport) -> None:
         text = f"      {report.gate}: {report.verdict}, {line(report.summary)}"
@@ -170,6 +176,15 @@ def told(event: AgentEvent, limit: int) -> str:
     text = f": {line(event.text, limit)}" if event.text else ""
     code = f" (exit {event.exit_code})" if event.exit_code else ""
     return f"{event.kind}{text}{code}"
+
+
+def _unheard(usage: Usage, spender: str, noted: set[str]) -> Iterator[str]:
+    """A line for each budget that has become nearly spent, once."""
+    for note in usage.notes:
+        budget = f"{spender} {note.partition(' % of ')[2].partition(' ')[0]}"
+        if budget not in noted:
+            noted.add(budget)
+            yield line(note, 200)
 
 
 def who(phase: str) -> str:

@@ -113,7 +113,7 @@ def _finding(gate: GateReport, finding: Finding, index: int) -> dict[str, object
 
 
 def _ending(report: RunReport) -> dict[str, object]:
-    judged = report.conclusion in {"published", "judged", "refused"}
+    judged = report.conclusion in {"published", "judged", "audited", "refused"}
     ended: dict[str, object] = {
         "executionSuccessful": judged,
         "exitCode": report.exit_code,

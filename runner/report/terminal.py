@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from runner.records.gate import Finding
+from runner.records.level import told
 from runner.records.report import RunReport
 from runner.report.markdown import parted
 from runner.report.progress import STYLES, spent
@@ -47,8 +48,11 @@ def report_rows(report: RunReport, folder: Path, where: str = "") -> Iterator[To
     if report.plan is not None:
         plan = report.plan
         yield f"  task      {line(plan.task.title)}", ""
-        yield f"  models    {line(plan.model)}, reviewed by {line(', '.join(plan.reviewers))}", ""
+        at = "" if plan.review.upstream is None else f" at {line(plan.review.upstream)}"
+        reviewers = f"{line(', '.join(plan.reviewers))}{at}"
+        yield f"  models    {line(plan.model)}, reviewed by {reviewers}", ""
         yield f"  engine    {plan.engine}, codex {line(plan.codex_version)}", ""
+        yield f"  level     {line(told(report.standing or plan.standing), 300)}", ""
         for note in plan.notes:
             yield f"  note      {line(note, 300)}", "yellow"
     if report.setup is not None:

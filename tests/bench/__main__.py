@@ -38,7 +38,11 @@ MEASUREMENTS = MappingProxyType(
         "workspace": "workspace and ingest against git worktree and git add",
         "broker": "model traffic through relay and broker against a direct connection",
         "gates": "the cheap gates on a change of 500 lines",
+        "policy": "five layers of policy: load, merge, plan",
+        "rules": "one decision of a hundred command rules",
+        "classes": "the class of labelled changes, and false alarms",
         "secrets": "the secret detector against labelled samples",
+        "labelled": "the cheap gates on labelled changes of real projects",
         "run": "a whole run against two bare executions of codex",
         "memory": "peak memory of the runner's process",
     }

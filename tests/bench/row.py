@@ -27,7 +27,7 @@ class Row:
     """`Row("--help", "s", (0.11, 0.12), (0.01, 0.01), "itself", at_most=0.15)`."""
 
     what: str
-    unit: Literal["s", "ms", "MB", "MB/s", "%"]
+    unit: Literal["s", "ms", "us", "MB", "MB/s", "%"]
     ours: tuple[float, ...]
     """One sample per round, in `unit`."""
     against: tuple[float, ...]
@@ -37,6 +37,8 @@ class Row:
     at_least: float | None = None
     parts: Mapping[str, float] = field(default_factory=dict)
     """Medians in `unit` that explain `ours`."""
+    notes: tuple[str, ...] = ()
+    """What the figure leaves out: one line for each sample that a person should look at."""
 
     @property
     def value(self) -> float:

@@ -24,15 +24,16 @@ def show(results: Sequence[Result], console: Console) -> None:
         table.add_row(*cells)
     console.print(table)
     for text in told(results):
-        console.print(text, highlight=False, markup=False)
+        console.print(text, highlight=False, markup=False, emoji=False)
 
 
 def told(results: Iterable[Result]) -> Iterator[str]:
-    """One line per missed target or missing measurement, then the sum."""
+    """One line per note, missed target or missing measurement, then the sum."""
     results = tuple(results)
     rows = [result for result in results if isinstance(result, Row)]
     missed = [row for row in rows if row.met is False]
     absent = [result for result in results if isinstance(result, Unmeasured)]
+    yield from (note for row in rows for note in row.notes)
     yield from (f"MISSED: {row.what}: {figure(row)}, target {target(row)}" for row in missed)
     yield from (f"NOT MEASURED: {each.what}: {each.reason}" for each in absent)
     judged = sum(row.met is not None for row in rows)

@@ -13,6 +13,7 @@ from runner.ports import Engine
 from runner.records.base import RunId
 from runner.records.sandbox import Exit, Overlay, SandboxSpec, Scratch, StopReason, Walls
 from tests.far_docker import Far, far_docker
+from tests.overlays import OVERLAYS, BubblewrapOverlay
 
 HOME = "/home/runner"
 
@@ -144,3 +145,9 @@ def _engine(name: str, address: str | None = None) -> Engine:
 @pytest.fixture
 def probe(engine: Engine, tmp_path: Path) -> Probe:
     return Probe(engine, tmp_path.resolve())
+
+
+@pytest.fixture(params=OVERLAYS, ids=lambda overlay: overlay.attributes)
+def overlays(request: pytest.FixtureRequest) -> BubblewrapOverlay:
+    made: BubblewrapOverlay = request.param
+    return made

@@ -19,7 +19,7 @@ from runner.records.setup import Layer, Wanted
 from runner.workspace import layers
 from runner.workspace.source import GitSource, open_source
 from tests.overlay_ops import Step
-from tests.overlays import OVERLAYS, BubblewrapOverlay, Checkout, make_checkout
+from tests.overlays import BubblewrapOverlay, Checkout, make_checkout
 
 ABOUT = Sha256("a" * 64)
 FILES = {
@@ -30,12 +30,6 @@ FILES = {
     ".gitignore": ".deps/\n/build/\n/x\n/y/\n/new\ngenerated.py\nthree.txt\n"
     "AGENTS.md\n.codex/\n__pycache__/\n",
 }
-
-
-@pytest.fixture(params=OVERLAYS, ids=lambda overlay: overlay.attributes)
-def overlays(request: pytest.FixtureRequest) -> BubblewrapOverlay:
-    made: BubblewrapOverlay = request.param
-    return made
 
 
 @pytest.fixture

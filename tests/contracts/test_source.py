@@ -14,7 +14,7 @@ from runner.records.patch import Patch
 from runner.workspace import ingest, walk
 from runner.workspace.source import GitSource, open_source
 from tests.overlay_ops import Step
-from tests.overlays import OVERLAYS, PYTHON, BubblewrapOverlay, Checkout, make_checkout
+from tests.overlays import PYTHON, BubblewrapOverlay, Checkout, make_checkout
 
 BASE: dict[str, str | bytes] = {
     "README.md": "hello\n",
@@ -43,12 +43,6 @@ for folder, folders, files in os.walk("."):
 json.dump(found, sys.stdout)
 """
 """What a sandbox sees, in git's terms: path -> mode and blob id."""
-
-
-@pytest.fixture(params=OVERLAYS, ids=lambda overlay: overlay.attributes)
-def overlays(request: pytest.FixtureRequest) -> BubblewrapOverlay:
-    made: BubblewrapOverlay = request.param
-    return made
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tests.hostile.scene import AFTERWARDS, CLI, FIXED_SECRET, SECRET, Scene
 from tests.hostile.verdict import Judgement, breached, detected, held, not_run, worst
 
 MAX_S, MAX_MIB = 2.0, 300
-TEST = 'test = "python3 -m unittest -q"\n'
+TEST = 'test = "python3 -m unittest -q"\npaths = ["tally/**"]\n'  # a task of a known kind
 SAID_OURS: dict[str, str] = {
     "T-01": 'title = "Add a docs page"\n' + TEST + "+++\nWrite docs/a.md explaining median().\n",
     "T-03": "title = '$(: > /tmp/h_canary/TSK-03-subst) `: > /tmp/h_canary/TSK-03-tick` | & >'\n"

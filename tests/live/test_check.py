@@ -112,18 +112,20 @@ def test_refusals_are_told_in_every_form(world: World, tmp_path: Path) -> None:
     assert ("size.lines", ".codex-runner.toml, line 4") in found
 
     orders = [row for row in ended.stderr.splitlines() if row.lstrip().startswith(("::", "##["))]
-    assert len(orders) == 3 and all(row.startswith("::error ") for row in orders), orders
+    told = sorted(row.partition(" ")[0] for row in orders)
+    assert told == ["::error", "::error", "::error", "::warning"], orders
+    assert any("title=class.ci" in row for row in orders if row.startswith("::warning")), orders
     assert any("file=%22" in row or 'file="vault/a%2Cb%25\\n' in row for row in orders), orders
     assert "::error title=evil" not in ended.stdout + ended.stderr
 
     results = written(sarif.read_text())["results"]
-    assert [result["level"] for result in results] == ["error"] * 3
+    assert sorted(each["level"] for each in results) == ["error"] * 3 + ["warning"]
     uris = [r["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for r in results]
     assert "vault/a%2Cb%25%0A%3A%3Aerror%3A%3Ax" in uris
 
-    told = world.cli("explain", "--json")
-    assert told.code == 0, told
-    explained = json.loads(told.stdout)
+    explaining = world.cli("explain", "--json")
+    assert explaining.code == 0, explaining
+    explained = json.loads(explaining.stdout)
     assert explained["vouched"] and explained["conclusion"] == "refused"
     by_code = {each["code"]: each for each in explained["refusals"]}
     assert by_code["size.lines"]["rule"] == "limits.lines"

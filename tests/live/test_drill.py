@@ -98,6 +98,10 @@ def test_what_is_not_allowed_is_stopped(world: World) -> None:
 
 
 def test_forgeries_and_budgets(world: World) -> None:
+    """The scripted model is everybody's: a provider of the reviewers' own is not asked."""
+    place = world.home / ".config" / "codex-runner" / "config.toml"
+    place.parent.mkdir(parents=True)
+    place.write_text('[review.provider]\nupstream = "http://127.0.0.1:9/v1"\nkey = "env:NONE"\n')
     names = (
         *("evidence.events", "evidence.late", "outer.evidence-kill", "budget.requests"),
         *("review.dictated", "review.same-model"),

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from signal import SIGINT, SIGKILL, SIGTERM
-from threading import Event
 
 import pytest
 
-from runner.demo.model import Patch, Say, ScriptedModel, Shell, Stall, verdict
-from tests.live.world import FIX, Ended, World, both_engines, processes, wait_until
+from runner.demo.model import Patch, Say, ScriptedModel, Shell, Stall
+from tests.live.world import (
+    FIX,
+    Ended,
+    World,
+    both_engines,
+    processes,
+    stopped_in_review,
+    wait_until,
+)
 
 pytestmark = pytest.mark.live
 MEND = next(step for step in FIX if isinstance(step, Patch))
@@ -61,19 +68,7 @@ def test_while_the_tests_run(world: World, nap: str) -> None:
 
 @both_engines
 def test_while_the_reviewer_thinks(world: World) -> None:
-    thinking, released = Event(), Event()
-
-    def review(prompt: str) -> str:
-        thinking.set()
-        released.wait(60)
-        return verdict(prompt)
-
-    with ScriptedModel(FIX, review=review) as model, world.started(model) as run:
-        assert thinking.wait(60)
-        run.signal(SIGINT)
-        ended = run.end()
-        released.set()
-    check_interrupted(world, ended, run.seconds)
+    check_interrupted(world, *stopped_in_review(world))
 
 
 @pytest.mark.parametrize(

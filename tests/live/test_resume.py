@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from signal import SIGINT, SIGKILL
-from threading import Event
 
 import pytest
 
@@ -13,7 +12,7 @@ from runner.ledger.folder import REPORT, folders
 from runner.ledger.keys import local_public_key
 from runner.ledger.receipt import examine
 from runner.records.report import RunReport
-from tests.live.world import FIX, NOWHERE, Ended, World, processes
+from tests.live.world import FIX, NOWHERE, Ended, World, processes, stopped_in_review
 
 pytestmark = pytest.mark.live
 MEND = next(step for step in FIX if isinstance(step, Patch))
@@ -67,18 +66,7 @@ def test_an_interrupted_agent_goes_on_from_its_patch(world: World) -> None:
 
 
 def test_a_finished_agent_is_not_asked_again(world: World) -> None:
-    thinking, released = Event(), Event()
-
-    def review(prompt: str) -> str:
-        thinking.set()
-        released.wait(60)
-        return verdict(prompt)
-
-    with ScriptedModel(FIX, review=review) as model, world.started(model) as run:
-        assert thinking.wait(60)
-        run.signal(SIGINT)
-        first = run.end()
-        released.set()
+    first, _ = stopped_in_review(world)
     assert first.report.unfinished
     with ScriptedModel((), review=verdict) as model:
         second = told(world, upstream=model.url)

@@ -19,7 +19,10 @@ from runner.report.markdown import commit_message
 from tests.live.world import FIX, World, both_engines, processes
 
 pytestmark = pytest.mark.live
-GATES = ("paths", "size", "tamper", "dependencies", "secrets", "static", "tests", "review")
+GATES = (
+    *("paths", "size", "tamper", "dependencies", "secrets", "class", "guardrails"),
+    *("static", "tests", "review"),
+)
 DONE = Say("Done.")
 MEND = next(step for step in FIX if isinstance(step, Patch))
 

@@ -12,11 +12,13 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from signal import SIGINT
+from threading import Event
 from typing import cast
 
 import pytest
 
-from runner.demo.model import KEY, ScriptedModel, Step
+from runner.demo.model import KEY, ScriptedModel, Step, verdict
 from runner.demo.sample import AUTHOR_MODEL, REVIEWER_MODEL, TEST, Sample
 from runner.demo.scenarios import SCENARIOS
 from runner.ledger.folder import REPORT, RunFolder, folders
@@ -274,6 +276,23 @@ class Started:
         self.seconds = time.monotonic() - (self.signalled_at or time.monotonic())
         sys.stdout.write(f"peak {self.peak_mib} MiB, {self.seconds:.2f} s after the signal\n")
         return self.world.ended(self.child.returncode, stdout, stderr)
+
+
+def stopped_in_review(world: World) -> tuple[Ended, float]:
+    """^C while the reviewer thinks, and the seconds from it to the end."""
+    thinking, released = Event(), Event()
+
+    def review(prompt: str) -> str:
+        thinking.set()
+        released.wait(DEADLINE_S)
+        return verdict(prompt)
+
+    with ScriptedModel(FIX, review=review) as model, world.started(model) as run:
+        assert thinking.wait(DEADLINE_S)
+        run.signal(SIGINT)
+        ended = run.end()
+        released.set()
+    return ended, run.seconds
 
 
 def wait_until(true: Callable[[], object], what: str) -> None:

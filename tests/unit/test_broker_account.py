@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.broker.account import Account
+from runner.broker.account import Account, owner
 from runner.broker.refusal import RefusalError
 from runner.broker.spent import ExhaustedError, Spent
 from runner.process import clean_env, run, spawn
@@ -52,6 +52,8 @@ def exhausted(account: Account) -> str:
         ({"repository_day_usd_micros": 22 * USD}, "repository_day_usd $22.00"),
         ({"day_tokens": 4 * MILLION}, f"day_tokens {4 * MILLION}"),
         ({"repository_day_tokens": 4 * MILLION}, f"repository_day_tokens {4 * MILLION}"),
+        ({"organisation_day_usd_micros": 22 * USD}, "organisation_day_usd $22.00"),
+        ({"organisation_day_tokens": 4 * MILLION}, f"organisation_day_tokens {4 * MILLION}"),
     ],
 )
 def test_every_bound_runs_out(caps: dict[str, int], line: str, tmp_path: Path) -> None:
@@ -74,6 +76,20 @@ def test_who_shares_what(tmp_path: Path) -> None:
         "day_tok"
     )
     assert set(os.listdir(tmp_path)) == {".lock", "2026-11-20.json", "2026-11-21.json"}
+
+
+def test_an_organisation_pays_for_all_of_its_repositories(tmp_path: Path) -> None:
+    spend(account(tmp_path, repository="https://forge.example/acme/one.git"))
+    spend(account(tmp_path, repository="git@forge.example:Acme/two"))
+    spend(account(tmp_path, repository="https://forge.example/other/one.git"))
+    caps = {"organisation_day_tokens": 6 * MILLION - 1}
+    third = account(tmp_path, caps, repository="https://forge.example/acme/three")
+    hold = third.hold("m", ASK, wait=False)
+    assert hold is not None and hold.capped is not None
+    third.settle(hold, Spent(MILLION, 0, 0))
+    assert exhausted(third) == f"organisation_day_tokens {6 * MILLION - 1}"
+    spend(account(tmp_path, caps, repository="https://forge.example/else/one"))
+    assert owner("alone") == "alone"
 
 
 def test_what_is_left_caps_the_output_unless_somebody_may_settle(tmp_path: Path) -> None:

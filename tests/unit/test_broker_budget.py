@@ -99,6 +99,12 @@ def test_every_line_runs_out() -> None:
     assert exhausted(make(input_tokens=50)) == "input_tokens 50"
     assert exhausted(make(output_tokens=15)) == "output_tokens 15"
     assert exhausted(make(wall_s=0)) == "wall_s 0"
+    assert exhausted(make(tool_calls=0)) == "tool_calls 0"
+    meter = make(tool_calls=5)
+    meter.settle(granted(meter), Spent(1, 0, 1), calls=4)
+    assert meter.usage().notes == ("80 % of tool_calls is spent: 4 of 5",)
+    meter.settle(granted(meter), Spent(1, 0, 1), calls=1)
+    assert exhausted(meter) == "tool_calls 5"
     meter = make(stream_bytes=10)
     assert [meter.receive(8), meter.receive(8), meter.receive(8)] == [8, 2, 0]
     assert exhausted(meter) == "stream_bytes 10"

@@ -75,6 +75,17 @@ STREAM = (
 )
 
 
+@pytest.mark.parametrize(
+    ("response", "served"),
+    [({"model": "m-1"}, "m-1"), ({}, ""), ({"model": 1}, ""), ({"model": "m" * 999}, "m" * 200)],
+)
+def test_the_model_that_answered_is_heard(response: dict[str, object], served: str) -> None:
+    tap = Tap()
+    tap.feed(event("response.created", response={"model": "another"}))
+    tap.feed(event("response.completed", response=response))
+    assert tap.served == served
+
+
 @given(st.lists(st.integers(0, len(STREAM))))
 def test_events_are_read_however_they_are_divided(cuts: list[int]) -> None:
     tap = Tap()

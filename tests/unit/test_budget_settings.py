@@ -8,6 +8,7 @@ import pytest
 
 from runner.errors import ConfigError
 from runner.policy.budget import require_prices
+from runner.policy.lattice import decide
 from runner.policy.settings import Settings, load_settings
 from runner.records.provider import Provider
 from runner.records.usage import Allowance, Price
@@ -41,7 +42,7 @@ def load(tmp_path: Path, text: str) -> Settings:
 
 def test_both_tables(tmp_path: Path) -> None:
     settings = load(tmp_path, FILE)
-    assert settings.budget == Allowance(
+    assert decide(settings.layers).policy.budget == Allowance(
         run_usd_micros=5_000_000,
         day_usd_micros=50_250_000,
         day_tokens=20_000_000,
@@ -62,8 +63,9 @@ def test_both_tables(tmp_path: Path) -> None:
 
 def test_none_of_them(tmp_path: Path) -> None:
     settings = load(tmp_path, "")
-    assert (settings.budget, settings.provider) == (Allowance(), Provider())
-    assert not settings.budget.counts_usd
+    assert settings.provider == Provider()
+    budget = decide(settings.layers).policy.budget
+    assert budget == Allowance() and not budget.counts_usd
 
 
 @pytest.mark.parametrize(

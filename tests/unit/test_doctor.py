@@ -13,13 +13,15 @@ import pytest
 from runner.agent.understood import Understood
 from runner.doctor import chosen, problems, weaker
 from runner.errors import ConfigError, InfraError
+from runner.policy.review import ReviewSettings
 from runner.policy.settings import Settings
 from runner.readiness import Evidence, points
-from runner.records.posture import Diagnosis, EngineFindings, Version, guaranteed
+from runner.records.policy import Layer
+from runner.records.posture import Diagnosis, EngineFindings, Guarantee, Version, guaranteed
+from runner.records.provider import Endpoint
 from runner.records.report import Problem
 from runner.records.sandbox import Check
 from runner.records.scan import Hit, Sample, Scanned
-from runner.records.task import Limits
 from runner.report.doctor import print_diagnosis, working
 from runner.sandbox.versions import warning
 
@@ -142,8 +144,24 @@ def test_one_model_for_both_is_not_ready() -> None:
     assert "cross-model review" in failing(replace(good(), settings=same))
 
 
+def test_the_reviewers_provider_and_its_key_are_told() -> None:
+    def told(**more: Any) -> Guarantee:
+        return next(p for p in points(replace(good(), **more)) if p.name == "cross-model review")
+
+    def missing() -> None:
+        raise ConfigError("[review.provider]: the variable K is not set", "export K=...")
+
+    assert "of the author's provider" in told(review_key=missing).detail, "not its own: not asked"
+    own = Endpoint(upstream="https://models.example.com/v1", key="env:K")
+    settings = Settings(review=ReviewSettings(provider=own))
+    point = told(settings=settings)
+    assert "at https://models.example.com/v1, with a key of its own" in point.detail
+    point = told(settings=settings, review_key=missing)
+    assert point.failed and "K is not set" in point.detail and point.remedy == "export K=..."
+
+
 def test_the_limit_that_counts_is_the_operators() -> None:
-    few = replace(good(), settings=Settings(limits=Limits(lines=3)))
+    few = replace(good(), settings=Settings(layers=(Layer("user", "x", {"limits.lines": 3}),)))
     told = {point.name: point.detail for point in points(few)}
     assert told["size limit"] == "4 lines are refused, one passes"
 

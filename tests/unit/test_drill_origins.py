@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from runner.policy.layers import decide_run
 from runner.policy.origins import Origins
+from runner.policy.repo_policy import NONE, parse_repo_policy
 from runner.policy.settings import load_settings
 from runner.policy.task_file import parse_task
 from runner.records.gate import Finding, GateReport
@@ -25,14 +27,18 @@ def origins(tmp_path: Path, policy: bytes | None = POLICY, **plan: object) -> Or
     made: Plan = make_plan().model_copy(
         update={"limits": Limits(lines=100, files=10, requests=40, bytes=500), **plan}
     )
-    return Origins(settings, made, lambda name: policy if name == ".codex-runner.toml" else None)
+    repo = NONE if policy is None else parse_repo_policy(policy, ".codex-runner.toml")
+    asked = made.task.model_copy(update={"paths": made.paths, "test": "make"})
+    if "task" not in plan:
+        asked = asked.model_copy(update={"limits": {"bytes": 500}})
+    return Origins(settings, decide_run(asked, settings.layers, repo, ("**/.git*/",)))
 
 
 def test_limits(tmp_path: Path) -> None:
     found = origins(tmp_path)
     assert found.of("limits.lines") == ".codex-runner.toml, line 6"
     assert found.of("limits.files") == ".codex-runner.toml, line 5"
-    assert found.of("limits.requests").endswith("config.toml, line 2")
+    assert found.of("limits.requests").endswith("config.toml, line 4")
     assert found.of("limits.wall_s") == "built-in"
     task = make_plan().task.source
     assert found.of("limits.bytes") == f"{task}, limits.bytes"

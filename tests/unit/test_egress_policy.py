@@ -9,9 +9,11 @@ import pytest
 
 from runner import run
 from runner.errors import ConfigError
+from runner.policy.lattice import decide
+from runner.policy.notes import notes
 from runner.policy.repo_policy import parse_repo_policy
 from runner.policy.settings import Settings, load_settings
-from runner.policy.setup import decide_setup, not_allowed
+from runner.policy.setup import decide_setup
 from runner.policy.task_file import parse_task
 from runner.records.report import RunReport
 from runner.records.sandbox import Exit, Overlay
@@ -46,26 +48,33 @@ def settings(text: str, folder: Path) -> Settings:
     return load_settings({}, None, file)
 
 
+def decided(repository: bytes, user: str, folder: Path) -> tuple[Setup | None, list[str]]:
+    operator = settings(user, folder)
+    found = decide([*operator.layers, parse_repo_policy(repository, "policy")])
+    return decide_setup(found, operator.setup), [*notes(found)]
+
+
 def test_hosts_are_what_both_sides_say(tmp_path: Path) -> None:
-    repo = parse_repo_policy(REPOSITORY, "policy").setup
-    setup = decide_setup(repo, settings(OPERATOR, tmp_path).setup)
+    setup, told = decided(REPOSITORY, OPERATOR, tmp_path)
     assert setup is not None
-    assert setup.hosts == ("packages.example.com", "a.files.example.com")
+    assert setup.hosts == ("a.files.example.com", "packages.example.com")
+    assert setup.allowed == ("a.files.example.com", "packages.example.com")
+    assert len(setup.asked) == 3
     assert setup.secrets == ("INDEX_TOKEN", "NPM_TOKEN")
     assert setup.lockfiles == ("requirements*.txt",)
-    (note,) = not_allowed(setup)
+    (note,) = told
     assert "other.example.com" in note and "config.toml" in note
 
 
 def test_without_the_operators_word_there_is_no_network(tmp_path: Path) -> None:
-    setup = decide_setup(parse_repo_policy(REPOSITORY, "p").setup, settings("", tmp_path).setup)
-    assert setup is not None and setup.hosts == () and len([*not_allowed(setup)]) == 3
+    setup, told = decided(REPOSITORY, "", tmp_path)
+    assert setup is not None and setup.hosts == () and len(told) == 3
+    setup, told = decided(b'[setup]\ncommands = ["true"]', OPERATOR, tmp_path)
+    assert setup is not None and setup.hosts == () and told == []
 
 
 def test_without_commands_there_is_no_setup(tmp_path: Path) -> None:
-    assert (
-        decide_setup(parse_repo_policy(b"", "p").setup, settings(OPERATOR, tmp_path).setup) is None
-    )
+    assert decided(b"", OPERATOR, tmp_path)[0] is None
 
 
 @pytest.mark.parametrize(

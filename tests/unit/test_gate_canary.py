@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -72,6 +73,25 @@ def test_it_can_be_found_whatever_it_is() -> None:
     assert len(kinds) >= len(DEFECTS) - 1
     assert places == {0, 1, 2, 3, 4, 5}
     assert len(spots) == len(SEEDS)
+
+
+def test_a_long_file_has_it_anywhere_but_between_the_rows_of_one_line() -> None:
+    """Who reads the ends of a portion only has not read it."""
+    rows = tuple(Row("+", f"{n}", None, n // 2, continued=n % 2 == 1) for n in range(1000))
+    block = Block(File(REAL, (rows,)), 1, rows)
+    found = set[int]()
+    for seed in SEEDS:
+        canary = plant(seed, (replace(block, again=True), block), lambda _: False)
+        shown = canary.among((replace(block, again=True), block))
+        assert spotted(written(shown)) == canary.spot
+        assert shown[0].again and not any(each.again for each in shown[1:])
+        assert tuple(r for b in shown[1:] if b is not canary.block for r in b.rows) == rows
+        found.add(canary.row if canary.index == 1 else 1000)
+        if canary.row:
+            text = written(shown)
+            assert not rows[canary.row].continued and text.count("@@ hunk 1 of 1 @@") == 3
+            assert text.count(f"FILE {REAL.path}\n") == 2
+    assert found == {*range(0, 1001, 100)}
 
 
 def test_it_looks_like_every_other_file() -> None:

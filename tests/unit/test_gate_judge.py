@@ -12,7 +12,9 @@ from runner.records.gate import GateReport
 from runner.records.scan import Hit, Sample, Scanned
 from tests.fakes import CaseBuilder, answered, ended, nothing_found
 
-NAMES = ["paths", "size", "tamper", "dependencies", "secrets", "static", "tests", "review"]
+NAMES = [
+    *("paths", "size", "tamper", "dependencies", "secrets", "class", "static", "tests", "review")
+]
 
 
 def found(sample: Sample, within_s: float) -> Scanned:
@@ -34,11 +36,12 @@ def test_all_cheap_refusals_come_together_and_nothing_costly_runs() -> None:
         "tamper": "passed",
         "dependencies": "passed",
         "secrets": "refused",
+        "class": "passed",
         "static": "not-run",
         "tests": "not-run",
         "review": "not-run",
     }
-    assert reports[5].summary == "not run: refused by paths, size, secrets"
+    assert reports[6].summary == "not run: refused by paths, size, secrets"
     assert builder.asked == []
 
 
@@ -53,7 +56,7 @@ def test_waived_tests_do_not_waive_the_review() -> None:
     builder = CaseBuilder(test=None, review=answered(""))
     reports = judge(builder.case(), lambda _: None, nothing_found)
     assert [report.gate for report in reports] == NAMES
-    assert [report.verdict for report in reports[6:]] == ["waived", "refused"]
+    assert [report.verdict for report in reports[7:]] == ["waived", "refused"]
 
 
 def test_a_gate_that_cannot_decide_ends_the_run() -> None:

@@ -172,6 +172,26 @@ def test_a_text_shown_as_binary_is_found_out() -> None:
         read(binary, case.diff(), case.blob)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "shown"),
+    [
+        (b"\0\1", b"import os\nrun()", ["+import os", "+run()"]),
+        (b"check()\n", b"\0\1", ["-check()"]),
+        (b"\0\1", b"\0\2", []),
+        (b"\0\1", b"", []),
+    ],
+)
+def test_a_text_in_a_binary_s_place_is_shown_whole(
+    old: bytes, new: bytes, shown: list[str]
+) -> None:
+    """Git says only that a binary differs, and a reviewer would not see the text."""
+    files = files_of(CaseBuilder(old={"i.bin": old}, new={"i.bin": new}))
+    text = written(portions(files)[0])
+    assert [row[14:] for row in text.split("\n") if row[:13].strip().isdigit()] == shown
+    what = "a binary on one side" if shown else "binary"
+    assert f"; {what}, not shown, object " in text
+
+
 def test_links_to_other_repositories_have_rows_too() -> None:
     link = Entry(b"", "160000")
     for old, new in (({}, {"m": link}), ({"m": link}, {}), ({"m": link}, {"m": b"x\n"})):

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from runner.errors import ConfigError
-from runner.policy.dependencies import decide_dependencies
+from runner.policy.lattice import decide
 from runner.policy.repo_policy import parse_repo_policy
 from runner.policy.settings import Settings, load_settings
-from runner.policy.static import decide_static
 from runner.records.static import Analyser
 
 OPERATOR = """\
@@ -45,19 +44,17 @@ def settings(tmp_path: Path, text: str) -> Settings:
 
 def test_both_layers_tighten(tmp_path: Path) -> None:
     operator, repo = settings(tmp_path, OPERATOR), parse_repo_policy(REPOSITORY, "policy")
-    assert operator.gates == ("acme.licence",)
-    dependencies = decide_dependencies(operator.dependencies, repo.dependencies)
-    assert dependencies.model_dump() == {
+    decided = decide([repo, *operator.layers]).policy
+    assert decided.gates == ("acme.licence",)
+    assert decided.dependencies.model_dump() == {
         "new": "refuse",
         "allow": ("left-pad", "X-1"),
         "advisories": Path("/srv/osv"),
     }
-    static = decide_static(operator.static, repo.static)
+    static = decided.static
     assert (static.refuse, static.require) == ("warning", ("ruff", "zizmor"))
     semgrep = Analyser(name="semgrep", command="semgrep --sarif", paths=("**/*.py",))
     assert static.analysers[0] == semgrep and len(static.analysers) == 2
-    assert decide_static(repo.static, operator.static).refuse == "warning"
-    assert decide_dependencies(dependencies, "warn").new == "refuse"
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,9 @@ from runner.records.base import Record
 PACKAGE = Path(runner.__file__).parent
 NAMES = sorted(str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py"))
 
-DOORS = {
+DOORS: dict[str, str | tuple[str, ...]] = {
     "click": "cli/",
-    "cryptography": "ledger/",
+    "cryptography": ("ledger/", "signed.py"),
     "docker": "sandbox/docker",
     "git": "workspace/",
     "github": "forge/",
@@ -30,7 +30,9 @@ DOORS = {
     "kingfisher": "gates/",
     "packaging": "gates/",
     "platformdirs": "policy/",
+    "re2": "guardrails/",
     "rich": "report/",
+    "stdnum": "guardrails/",
     "subprocess": "process.py",
     "tomli": "policy/",
     "tomli_w": "agent/",

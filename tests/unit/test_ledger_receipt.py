@@ -84,6 +84,7 @@ def test_sealing_leaves_report_story_and_a_receipt_that_verifies(folder: RunFold
     assert predicate["report_sha256"] == report_sha256
     assert predicate["patch_sha256"] == patch_sha256
     assert predicate["plan_sha256"] == make_plan().digest()
+    assert predicate["policy_sha256"] == make_plan().policy_sha256
     assert predicate["conclusion"] == "refused"
     assert predicate["gates"] == [
         {"gate": "paths", "verdict": "refused", "findings": ["paths.protected"]}

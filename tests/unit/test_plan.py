@@ -12,14 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import ConfigError
+from runner.policy.layers import decide_run, task_layer
 from runner.policy.names import branch
-from runner.policy.plan import make_plan, new_run_id, tighten
+from runner.policy.plan import make_plan, new_run_id
 from runner.policy.remote import choose_forge
-from runner.policy.repo_policy import RepoPolicy
+from runner.policy.repo_policy import NONE
 from runner.policy.settings import Settings, load_settings
+from runner.policy.task_file import parse_task
 from runner.ports import Base
 from runner.records.base import Oid, RunId, Sha256
 from runner.records.plan import Plan
+from runner.records.policy import Layer
 from runner.records.task import Limits, Task
 
 RUN = RunId("20261120-102233-7f3a9c")
@@ -34,6 +37,19 @@ BASE = Base(
 )
 
 
+def operator(**values: object) -> Settings:
+    """Settings of a user whose file says this of the policy; `__` for a dot."""
+    return Settings(layers=(Layer("user", "config.toml", _dotted(values)),))
+
+
+def repository(**values: object) -> Layer:
+    return Layer("repository", ".codex-runner.toml", _dotted(values))
+
+
+def _dotted(values: dict[str, object]) -> dict[str, object]:
+    return {name.replace("__", "."): value for name, value in values.items()}
+
+
 def a_task(**fields: object) -> Task:
     whole = {"title": "T", "prompt": "p", "source": "t.md", "sha256": Sha256("0" * 64)}
     return Task.model_validate({**whole, "test": "make test", **fields})
@@ -42,27 +58,27 @@ def a_task(**fields: object) -> Task:
 def plan(
     task: Task | None = None,
     settings: Settings | None = None,
-    repo: RepoPolicy | None = None,
+    repo: Layer = NONE,
     base: Base = BASE,
     *,
     publish: bool = True,
 ) -> Plan:
+    task, settings = task or a_task(), settings or Settings()
     return make_plan(
-        task or a_task(),
-        settings or Settings(),
-        repo or RepoPolicy(),
+        task,
+        settings,
+        decide_run(task, settings.layers, repo, ("**/.git*/", ".codex/")),
         base,
         engine="bubblewrap",
         codex_version="0.163.0",
         run=RUN,
-        protected=("**/.git*/", ".codex/"),
         publish=publish,
     )
 
 
 def test_the_whole_plan() -> None:
     made = plan(
-        a_task(paths=("src/**",)), repo=RepoPolicy(paths=("s*/**",), protected=("deploy/",))
+        a_task(paths=("src/**",)), repo=repository(paths=(("s*/**",),), protected=("deploy/",))
     )
     assert made == Plan(
         run=RUN,
@@ -84,44 +100,19 @@ def test_the_whole_plan() -> None:
         upstream="https://api.openai.com/v1",
         remote="https://github.com/o/r.git",
         forge="github",
+        policy_sha256=made.policy_sha256,
+        policy_sources={"t.md": Sha256("0" * 64)},
     )
+    assert len(made.policy_sha256) == 64
 
 
 def test_limits_are_the_minimum_of_all_layers() -> None:
     made = plan(
         a_task(limits={"files": 7, "lines": 99_999, "pids": 64}),
-        Settings(limits=Limits(lines=9000)),
-        RepoPolicy(limits={"files": 9, "pids": 32}),
+        operator(limits__lines=9000),
+        repository(limits__files=9, limits__pids=32),
     )
     assert made.limits == Limits(files=7, lines=9000, pids=32)
-
-
-LAYERS = st.dictionaries(
-    st.sampled_from(sorted({*Limits.model_fields} - {"attempts"})), st.integers(128, 1024)
-)
-
-
-@given(LAYERS, LAYERS)
-def test_tightening_is_a_meet(one: dict[str, int], two: dict[str, int]) -> None:
-    top = Limits()
-    both = tighten(tighten(top, one), two)
-    assert both == tighten(tighten(top, two), one)
-    assert both == tighten(
-        top, {key: min(one.get(key, 10**6), two.get(key, 10**6)) for key in one | two}
-    )
-    assert tighten(both, one) == both
-    assert tighten(top, {}) == top
-    assert all(low <= high for (_, low), (_, high) in zip(both, tighten(top, one), strict=True))
-
-
-@given(LAYERS, LAYERS, LAYERS)
-def test_tightening_is_associative(
-    one: dict[str, int], two: dict[str, int], three: dict[str, int]
-) -> None:
-    first, second, third = (tighten(Limits(), layer) for layer in (one, two, three))
-    left = first.tightened(second).tightened(third)
-    assert left == first.tightened(second.tightened(third))
-    assert left == tighten(tighten(first, two), three)
 
 
 @pytest.mark.parametrize(
@@ -141,13 +132,16 @@ def test_tightening_is_associative(
 def test_whose_test_command(
     operator: str | None, repo: str | Literal[False] | None, task: object, wanted: str | None
 ) -> None:
-    made = plan(a_task(test=task), Settings(test=operator), RepoPolicy(test=repo))
+    words = {} if operator is None else {"test": operator}
+    settings = Settings(layers=(Layer("user", "config.toml", words),))
+    theirs = NONE if repo is None else repository(test=repo)
+    made = plan(a_task(test=task), settings, theirs)
     assert made.test == wanted
 
 
 def test_a_task_cannot_waive_the_repository_s_tests() -> None:
     with pytest.raises(ConfigError, match=r"t\.md: test: the repository asks"):
-        plan(a_task(test=False), repo=RepoPolicy(test="make"))
+        plan(a_task(test=False), repo=repository(test="make"))
 
 
 def test_no_test_command_anywhere() -> None:
@@ -160,8 +154,8 @@ def test_no_test_command_anywhere() -> None:
 def test_what_was_asked_for_and_not_granted_is_noted() -> None:
     made = plan(
         a_task(limits={"files": 99, "lines": 9000, "pids": 64}),
-        Settings(limits=Limits(lines=800)),
-        RepoPolicy(limits={"files": 9, "requests": 9999}, test="make"),
+        operator(limits__lines=800),
+        repository(limits__files=9, limits__requests=9999, test="make"),
     )
     assert made.notes == (
         "limits.requests: the repository's policy asks for 9999, cut to 200 by the ceiling, "
@@ -171,11 +165,34 @@ def test_what_was_asked_for_and_not_granted_is_noted() -> None:
         "test: the command of the task is not used; the repository's policy decides",
     )
     settings = load_settings({}, {"test": "make check"})
-    assert plan(settings=settings, repo=RepoPolicy(test="make")).notes == (
-        "test: the command of the task is not used; --test decides",
+    assert plan(settings=settings, repo=repository(test="make")).notes == (
         "test: the command of the repository's policy is not used; --test decides",
+        "test: the command of the task is not used; --test decides",
     )
     assert plan(a_task(limits={"files": 50, "lines": 3})).notes == ()
+
+
+def test_a_task_read_back_from_a_report_says_the_same() -> None:
+    text = b"""+++
+protected = ["a/"]
+[tests]
+coverage = 5
+coverage_file = "c.xml"
+[[rules]]
+pattern = ["git", ["push", "fetch"]]
+decision = "forbidden"
++++
+Go.
+"""
+    task = parse_task(text, "t.md")
+    again = Task.model_validate_json(task.canonical())
+    assert task_layer(again).values == task_layer(task).values
+    assert plan(again, operator(test="x")).policy_sha256 == (
+        plan(task, operator(test="x")).policy_sha256
+    )
+    odd = a_task(policy={"of.tomorrow": 1})
+    with pytest.raises(ConfigError, match=r"'of\.tomorrow' of an earlier run"):
+        plan(odd)
 
 
 def test_models_command_line_over_task_over_settings() -> None:

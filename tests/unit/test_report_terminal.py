@@ -82,6 +82,21 @@ def test_author_and_reviewer_are_counted_apart() -> None:
     assert "  reviewer  1 requests, 0 + 0 tokens, cost unknown\n" in told
 
 
+def test_a_budget_that_is_nearly_spent_is_told_once() -> None:
+    def spend(progress: Watching) -> None:
+        with progress as shown:
+            shown.phase("agent")
+            for percent in (81, 82, 83):
+                shown.usage(Usage(notes=(f"{percent} % of day_usd is spent: $8 of $10",)))
+
+    stream, live = io.StringIO(), Terminal()
+    spend(PlainProgress(stream, clock=lambda: 0.0))
+    spend(LiveProgress(live))
+    for told in (stream.getvalue(), live.getvalue()):
+        assert told.count("author: 81 % of day_usd is spent: $8 of $10") == 1
+        assert "82 %" not in told
+
+
 def test_a_flood_of_events_is_throttled_and_counted() -> None:
     now = [0.0]
     stream = io.StringIO()

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from runner.errors import ConfigError
-from runner.policy.repo_policy import RepoPolicy, parse_repo_policy
-from runner.policy.settings import Settings
+from runner.policy.repo_policy import parse_repo_policy
 from runner.policy.task_file import parse_task
-from runner.policy.tests import decide_tests
-from runner.records.rigour import Rigour, RigourAsked
-from tests.unit.test_plan import a_task, plan
+from runner.records.plan import Plan
+from runner.records.policy import Layer
+from runner.records.rigour import Rigour
+from tests.unit.test_plan import a_task, operator, plan, repository
 
 WHOLE = """[tests]
 baseline = true
@@ -21,16 +19,17 @@ strict = true
 coverage = 80
 coverage_file = "build/coverage.xml"
 """
-ASKED = RigourAsked(
+RIGOUR = Rigour(
     baseline=True, retries=0, strict=True, coverage=80, coverage_file="build/coverage.xml"
 )
+ASKED = {f"tests.{name}": value for name, value in RIGOUR}
 
 
 def test_both_layers_read_the_same_keys() -> None:
-    assert parse_repo_policy(WHOLE.encode(), "x").tests == ASKED
-    assert parse_task(f"+++\n{WHOLE}+++\nGo.\n".encode(), "x").tests == ASKED
-    assert parse_repo_policy(b"", "x").tests == RigourAsked()
-    assert plan(a_task(tests=ASKED)).rigour == Rigour.model_validate(ASKED.model_dump())
+    assert parse_repo_policy(WHOLE.encode(), "x").values == ASKED
+    assert parse_task(f"+++\n{WHOLE}+++\nGo.\n".encode(), "x").policy == ASKED
+    assert parse_repo_policy(b"", "x").values == {}
+    assert plan(a_task(policy=ASKED)).rigour == RIGOUR
     assert plan().rigour == Rigour()
 
 
@@ -52,31 +51,41 @@ def test_what_is_wrong_is_named(row: str) -> None:
         parse_repo_policy(f"[tests]\n{row}\n".encode(), "x")
 
 
+def asked(repo: Layer, **task: object) -> Plan:
+    return plan(a_task(policy={f"tests.{name}": value for name, value in task.items()}), repo=repo)
+
+
 def test_the_task_only_tightens() -> None:
-    repo = RigourAsked(retries=2, coverage=50, coverage_file="a.xml", baseline=True)
-    lax = RigourAsked(retries=5, coverage=10, coverage_file="b.xml", baseline=False, strict=False)
-    decided = decide_tests(repo, lax, own_command=False)
-    assert decided == Rigour(baseline=True, retries=2, coverage=50, coverage_file="a.xml")
-    hard = RigourAsked(retries=0, coverage=90, strict=True)
-    decided = decide_tests(repo, hard, own_command=False)
-    assert (decided.retries, decided.coverage, decided.strict) == (0, 90, True)
-    assert decide_tests(replace_strict(repo), lax, own_command=False).strict
-
-
-def replace_strict(asked: RigourAsked) -> RigourAsked:
-    return asked.model_copy(update={"strict": True})
+    words = {"retries": 2, "coverage": 50, "coverage_file": "a.xml", "baseline": True}
+    repo = repository(**{f"tests__{name}": value for name, value in words.items()})
+    lax = asked(repo, retries=5, coverage=10, coverage_file="b.xml", baseline=False, strict=False)
+    assert lax.rigour == Rigour(baseline=True, retries=2, coverage=50, coverage_file="a.xml")
+    hard = asked(repo, retries=0, coverage=90, strict=True).rigour
+    assert (hard.retries, hard.coverage, hard.strict) == (0, 90, True)
+    assert asked(repository(tests__strict=True), strict=False).rigour.strict
+    assert asked(repository(), retries=5).rigour.retries == 1
+    assert lax.notes == (
+        "tests.baseline: the task asks for false, which is not used; the repository's policy"
+        " decides",
+        "tests.retries: the task asks for 5, cut to 2 by the repository's policy",
+        "tests.coverage: the task asks for 10, cut to 50 by the repository's policy",
+        'tests.coverage_file: the task asks for "b.xml", which is not used; the repository\'s'
+        " policy decides",
+    )
 
 
 def test_the_reference_can_only_be_waived_by_whom_the_command_is() -> None:
-    off = a_task(tests=RigourAsked(baseline=False))
+    off = a_task(policy={"tests.baseline": False})
     assert plan(off).rigour.baseline is False
-    theirs = plan(off, repo=replace(RepoPolicy(), test="make check"))
+    theirs = plan(off, repo=repository(test="make check"))
     assert theirs.rigour.baseline is None
-    note = "tests.baseline: the task's False is not used; the repository's policy decides"
-    assert note in theirs.notes
-    assert plan(off, Settings(test="make check")).rigour.baseline is None
+    note = "tests.baseline: the task asks for false, which is not used; whose test command it is,"
+    assert any(each.startswith(note) for each in theirs.notes)
+    assert plan(off, operator(test="make check")).rigour.baseline is None
+    on = a_task(policy={"tests.baseline": True})
+    assert plan(on, repo=repository(test="make check")).rigour.baseline is True
 
 
 def test_a_floor_needs_a_file() -> None:
     with pytest.raises(ConfigError, match=r"tests\.coverage: a floor"):
-        plan(a_task(tests=RigourAsked(coverage=80)))
+        plan(a_task(policy={"tests.coverage": 80}))

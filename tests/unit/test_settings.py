@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from runner.errors import ConfigError
-from runner.policy.repo_policy import RepoPolicy, parse_repo_policy, read_repo_policy
+from runner.policy.repo_policy import NONE, parse_repo_policy, read_repo_policy
 from runner.policy.settings import Settings, load_settings
 from runner.policy.state import prepare_state
-from runner.records.task import Limits
 from runner.records.usage import Price
 
 FILE = """\
@@ -67,9 +66,11 @@ def test_later_layers_win_and_are_remembered(user_file: Path) -> None:
     environ = {"CODEX_RUNNER_MODEL": "from-env", "CODEX_RUNNER_REVIEWER_MODEL": "r", "HOME": "/"}
     settings = load_settings(environ, {"reviewer_model": "from-cli", "test": "make"}, user_file)
     assert (settings.engine, settings.model) == ("docker", "from-env")
-    assert (settings.reviewer_model, settings.test) == ("from-cli", "make")
+    assert settings.reviewer_model == "from-cli"
     assert settings.state == Path("/srv/codex-runner")
-    assert settings.limits == Limits(lines=9000)
+    (layer,) = settings.layers
+    assert layer.values == {"limits.lines": 9000, "test": "make"}
+    assert layer.places == {"limits.lines": f"{user_file}, line 6", "test": "--test"}
     price = Price(input_usd_micros=1_250_000, cached_usd_micros=125_000, output_usd_micros=10**7)
     assert settings.prices == {"gpt-5.5": price}
     assert settings.source_of("engine") == f"{user_file}, line 1"
@@ -201,10 +202,17 @@ files = 3
 
 
 def test_the_repository_s_policy() -> None:
-    wanted = RepoPolicy("make check", {"files": 3}, ("src/**",), ("deploy/",))
+    wanted = {
+        "test": "make check",
+        "paths": (("src/**",),),
+        "protected": ("deploy/",),
+        "limits.files": 3,
+    }
     for name in (".codex-runner.toml", ".github/codex-runner.toml"):
-        assert read_repo_policy({name: POLICY}.get, {name}.__contains__) == wanted
-    assert read_repo_policy(lambda _: None, lambda _: False) == RepoPolicy()
+        found = read_repo_policy({name: POLICY}.get, {name}.__contains__)
+        assert (found.values, found.source) == (wanted, name)
+        assert found.places["limits.files"] == f"{name}, line 5"
+    assert read_repo_policy(lambda _: None, lambda _: False) == NONE
 
 
 @pytest.mark.parametrize(

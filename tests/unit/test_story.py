@@ -11,10 +11,11 @@ from runner.errors import InfraError, RefusedError
 from runner.evidence import objections
 from runner.records.base import Oid
 from runner.records.gate import Finding, GateReport
-from runner.records.report import RunReport
+from runner.records.report import Problem, RunReport
+from runner.records.review import OVER_BUDGET
 from runner.records.usage import Usage
 from runner.told import Told
-from tests.fake_world import RUN, Scene, ended, make_patch, told_by_agent
+from tests.fake_world import RUN, FakeLender, Scene, ended, make_patch, told_by_agent
 
 
 def play(scene: Scene) -> RunReport:
@@ -123,6 +124,39 @@ def test_an_unreachable_model_is_named() -> None:
     assert report.exit_code == 3
     assert report.problem is not None
     assert "connection refused" in report.problem.problem
+
+
+def test_a_reviewer_out_of_budget_refuses_and_can_be_resumed() -> None:
+    """Nobody judged the change: it ends as every budget does, unless something else refused too."""
+    spent = Finding(
+        gate="review", code=OVER_BUDGET, why="requests 9 ran out", remedy="raise requests"
+    )
+    bad = Finding(gate="review", code="review.rejected", why="bad", remedy="mend", retryable=True)
+    for findings, code, conclusion in (
+        ((spent,), 5, "budget"),
+        ((spent, bad), 1, "refused"),
+        ((), 1, "refused"),
+    ):
+        scene = Scene(
+            says=[GateReport(gate="review", verdict="refused", summary="", findings=findings)]
+        )
+        report = play(scene)
+        assert (report.exit_code, report.conclusion) == (code, conclusion)
+        assert report.gates[0].findings == findings and report.publication is None
+        if code == 5:
+            assert report.problem == Problem(problem=spent.why, remedy=spent.remedy)
+            assert scene.log.count("codex agent") == 1, "no attempt could mend it"
+
+
+def test_reviewers_are_lent_their_own_model() -> None:
+    scene = Scene()
+    scene.reviewing = FakeLender(scene.log, fault="refused the key")
+    scene.coder.results["review"] = told_by_agent(ok=False)
+    report = play(scene)
+    assert [model for model, _ in scene.lender.lent] == ["gpt-5.5"]
+    assert [model for model, _ in scene.reviewing.lent] == ["gpt-5.6-terra"]
+    assert report.exit_code == 3 and report.problem is not None
+    assert "gpt-5.6-terra could not be used: refused the key" in report.problem.problem
 
 
 def test_a_refused_ingest_is_a_refusal() -> None:

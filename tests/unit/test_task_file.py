@@ -177,7 +177,7 @@ def test_bad_input_names_line_and_key(data: bytes, says: str) -> None:
 def test_near_miss_is_suggested() -> None:
     with pytest.raises(ConfigError) as caught:
         parse_task(front("reviewer-model = 'x'"), "task.md")
-    assert caught.value.remedy.startswith("did you mean reviewer_model? known: base, labels")
+    assert caught.value.remedy.startswith("did you mean reviewer_model? known: base, budget,")
 
 
 def test_too_big() -> None:
@@ -331,7 +331,7 @@ def tasks(draw: st.DrawFn) -> Task:
 
 
 def _written(task: Task) -> bytes:
-    told = {"prompt", "source", "sha256", "limits", "where"}
+    told = {"prompt", "source", "sha256", "limits", "where", "policy"}
     values = task.model_dump(exclude=told, exclude_none=True)
     values = {key: value for key, value in values.items() if value != ()}
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]

@@ -1,0 +1,65 @@
+"""`codex-runner approve`: a person lets out what a supervised run has judged."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from runner.cli.options import json_option, state_option, tidied_state
+from runner.errors import NeedsApprovalError, RunnerError
+
+if TYPE_CHECKING:
+    from runner.records.approval import Action
+
+
+@click.command(epilog="Exit codes: codex-runner --help.  What happened: codex-runner explain")
+@click.argument("run", required=False)
+@click.argument("digest", required=False)
+@click.option(
+    "--repository",
+    "-C",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    show_default="here",
+    help="The repository the run began in.",
+)
+@state_option
+@json_option
+def command(
+    run: str | None, digest: str | None, repository: Path, state: Path | None, as_json: bool
+) -> None:
+    """Publish what RUN (default: the latest) has judged and a person has to approve first.
+
+    Without DIGEST it says what would happen and what to type. With the first 12 digits or more of
+    the action's digest exactly that is done: this tree, to this remote, under this policy, once.
+    """
+    from runner import approving
+    from runner.cli.ending import placed, state_words, tell_end
+
+    home = tidied_state(state)
+    try:
+        if digest is None:
+            raise _told(approving.waiting(run, home))
+        report, folder = approving.approve(run, digest, home, repository, quiet=as_json)
+    except RunnerError as error:
+        raise type(error)(error.problem, placed(error.remedy, state_words(home))) from error
+    tell_end(report, folder, as_json=as_json)
+    sys.exit(report.exit_code)
+
+
+def _told(action: Action) -> NeedsApprovalError:
+    from runner.records.approval import PREFIX
+    from runner.report.sanitise import line
+
+    digest = action.digest()
+    for name, value in action.model_dump(mode="json").items():
+        click.echo(f"{name:8} {line(str(value), 500)}")
+    click.echo(f"digest   {digest}")
+    return NeedsApprovalError(
+        f"run {action.run} waits for a person",
+        f"read codex-runner diff {action.run}, "
+        f"then: codex-runner approve {action.run} {digest[:PREFIX]}",
+    )

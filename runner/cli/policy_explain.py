@@ -1,0 +1,110 @@
+"""`codex-runner policy explain`: who decided a field, and who did not get what they asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runner.cli.options import json_option
+from runner.cli.policy_layers import decided_here, here_options
+from runner.errors import ConfigError
+
+if TYPE_CHECKING:
+    from runner.policy.lattice import Decision, Place
+    from runner.policy.settings import Settings
+
+
+@click.command()
+@click.argument("field", required=False)
+@here_options
+@json_option
+def command(
+    field: str | None, repository: Path, base: str | None, task: Path | None, as_json: bool
+) -> None:
+    """FIELD is one of the policy (`limits.lines`), a table of it (`limits`), or a setting
+    (`engine`); without it all of the policy's are told.
+
+    Of each its value, the layer and line that decided it, and every wish for something looser that
+    was dropped.
+    """
+    from runner.text import to_json, visible
+
+    decided, settings = decided_here(repository, base, task)
+    told = [
+        *(_field(name, each) for name, each in chosen(decided.fields, field)),
+        *_setting(settings, field),
+    ]
+    if not told:
+        tables = (name.partition(".")[0] for name in decided.fields)
+        names = [*decided.fields, *tables, *type(settings).model_fields]
+        near = get_close_matches(field or "", names, n=1)
+        guess = f"did you mean {near[0]}?" if near else "see: codex-runner policy show"
+        raise ConfigError(f"{field!a} is no field of the policy and no setting", guess)
+    if as_json:
+        click.echo(to_json(told))
+        return
+    for row in (row for each in told for row in _rows(each)):
+        click.echo(visible(row))
+
+
+def chosen(every: Mapping[str, Decision], field: str | None) -> Iterator[tuple[str, Decision]]:
+    """One, those of a table, or all."""
+    for name, decision in every.items():
+        if field is None or name == field or name.startswith(f"{field}."):
+            yield name, decision
+
+
+def _field(name: str, decision: Decision) -> dict[str, Any]:
+    from runner.policy.notes import note, plain
+
+    return {
+        "field": name,
+        "value": plain(decision.value),
+        "by": [_place(each) for each in decision.by],
+        "pinned": decision.pinned is not None,
+        "dropped": [
+            {
+                "by": _place(each.asker),
+                "asked": plain(each.asked),
+                "decided_by": _place(each.by),
+                "told": [*note(each)],
+            }
+            for each in decision.dropped
+        ],
+    }
+
+
+def _setting(settings: Settings, name: str | None) -> Iterator[dict[str, Any]]:
+    """How this machine works: the last word wins, unless it is pinned."""
+    from runner.policy.operator_files import KEYS
+
+    if name is not None and name in KEYS:
+        value = settings.model_dump(mode="json", include={name})[name]
+        told = [note for note in settings.notes if note.startswith(f"{name}: ")]
+        yield {
+            "field": name,
+            "value": value,
+            "by": [{"layer": "settings", "where": settings.source_of(name)}],
+            "pinned": name in settings.pinned,
+            "dropped": [{"told": [note]} for note in told],
+        }
+
+
+def _place(place: Place) -> dict[str, str]:
+    return {"layer": place.layer, "where": place.where}
+
+
+def _rows(told: Mapping[str, Any]) -> Iterator[str]:
+    import json
+
+    yield f"{told['field']} = {json.dumps(told['value'], ensure_ascii=False)}"
+    for place in told["by"]:
+        pinned = ", pinned" if told["pinned"] else ""
+        yield f"  by {place['layer']}: {place['where']}{pinned}"
+    for dropped in told["dropped"]:
+        for line in dropped["told"]:
+            yield f"  dropped: {line.removeprefix(told['field'] + ': ')}"

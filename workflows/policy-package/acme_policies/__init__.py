@@ -1,0 +1,1 @@
+"""Holds requirements.toml; never imported."""
