@@ -68,7 +68,7 @@ def approve(
             approved_at=now,
             expires_at=now + VALID,
         )
-        settings = load_settings(os.environ, {"state": str(state)})
+        settings = load_settings(os.environ, resuming.words(kept, state))
         resuming.require_base(kept, repository, settings)
         way = Way(
             story=_Story(kept, word),
@@ -80,7 +80,7 @@ def approve(
             task=kept.plan.task,
             repository=repository,
             base=kept.plan.base_commit,
-            settings={"state": str(state)},
+            settings=resuming.words(kept, state),
         )
         return wiring.perform(asks, quiet=quiet, way=way)
 
@@ -121,7 +121,7 @@ def _require_waiting(report: RunReport) -> None:
 def _require_unpublished(folder: RunFolder) -> None:
     """A failed attempt to publish left nothing behind: it can be approved again."""
     for later in folders(folder.state):
-        plan = abandoned.plan_of(later) if later.run > folder.run else None
+        plan = abandoned.plan_of(later) if later.run != folder.run else None
         if plan is None or plan.resumed != folder.run:
             continue
         content = later.read(REPORT)
@@ -164,11 +164,8 @@ class _Story:
         told.attempts, told.agent = kept.report.attempts, kept.report.agent
         told.gates = kept.report.gates
         told.standing = plan.standing.measured(told.gates)
-        if world.forge is None or told.agent is None or told.standing.level == 0:
-            raise RefusedError(
-                f"nothing of level 0 is published: {told.standing.reason}",
-                "let a person make this change",
-            )
+        publish.require_possible(told.standing)
+        assert world.forge is not None and told.agent is not None  # or it would not have waited
         self._use(world, _action(kept, plan, world.source.base.commit, patch.tree))
         told.approval = self.word
         if (reason := world.halted()) is not None:

@@ -13,7 +13,9 @@ from runner.records.plan import Plan
 from runner.records.sandbox import Exit
 from runner.records.static import Analysed, Analysis
 
-OUTPUT_BYTES = 8 * 1024 * 1024
+OUTPUT_BYTES = 4 * 1024 * 1024
+"""Of the end of each stream of a test run: some 40,000 lines that name a test. It is copied a few
+times while it is read, and the runner stays small."""
 FILE_BYTES = 16 * 1024 * 1024
 
 
@@ -52,7 +54,7 @@ class TestRun:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What a gate may look at: the plan, one tree, and two things it may ask for."""
+    """What a gate may look at: the plan, one tree, and three things it may ask for."""
 
     plan: Plan
     patch: Patch

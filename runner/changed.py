@@ -10,7 +10,9 @@ from typing import Any
 from runner.policy.lattice import Decided, compared
 from runner.records.gate import Finding, GateReport
 from runner.records.level import CLASS_GATE, Standing
+from runner.records.merge import Upper
 from runner.records.plan import Plan
+from runner.records.policy import fields
 from runner.records.report import RunReport
 
 _RECORDS: Mapping[str, str] = MappingProxyType(
@@ -73,6 +75,19 @@ def field_changes(old: Plan, new: Plan, decided: Decided) -> Iterator[FieldChang
         yield FieldChange("models", "tighter", None, allowed, by)
 
 
+def loosened(old: Plan, new: Plan) -> tuple[str, ...]:
+    """Fields that let pass what they did not. Budgets and setup judge nothing; of words that are
+    replaced, as the test command, none is looser."""
+    before, after = _values(old), _values(new)
+    judging = [name for name in after if not name.startswith(("limits.", "budget.", "setup."))]
+    return tuple(
+        name
+        for name in judging
+        if not isinstance(fields()[name].merge, Upper)
+        and compared(name, before[name], after[name]) in {"looser", "changed"}
+    )
+
+
 def _by(decided: Decided, name: str) -> str:
     return ", ".join(dict.fromkeys(place.where for place in decided.fields[name].by))
 
@@ -86,6 +101,7 @@ def _values(plan: Plan) -> Mapping[str, Any]:
     setup = plan.setup
     return {
         **found,
+        "rules": tuple(each.model_copy(update={"where": ""}) for each in plan.rules),
         "paths": tuple(globs for globs in (plan.repo_paths, plan.paths) if globs),
         "setup.commands": setup.commands if setup else None,
         "setup.lockfiles": setup.lockfiles if setup else (),

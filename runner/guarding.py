@@ -104,21 +104,22 @@ def added_lines(case: Case) -> Iterator[Added]:
 
 def _runs(file: File) -> Iterator[Added]:
     for hunk in file.hunks:
-        lines: list[str] = []
+        parts: list[str] = []
         first = last = 0
         for row in hunk:
             if row.sign != "+" or row.new is None:
                 continue
-            if row.continued:
-                lines[-1] += row.text
-                continue
-            if lines and row.new != last + 1:
-                yield Added(file.change.path, first, "\n".join(lines))
-                lines = []
-            first, last = (first, row.new) if lines else (row.new, row.new)
-            lines.append(row.text)
-        if lines:
-            yield Added(file.change.path, first, "\n".join(lines))
+            if parts and row.new > last + 1:
+                yield Added(file.change.path, first, "".join(parts))
+                parts = []
+            if not parts:
+                first = row.new
+            elif not row.continued:
+                parts.append("\n")
+            parts.append(row.text)
+            last = row.new
+        if parts:
+            yield Added(file.change.path, first, "".join(parts))
 
 
 def _require_passed(outcomes: tuple[Outcome, ...]) -> None:

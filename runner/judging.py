@@ -81,12 +81,12 @@ def _is_cleared(world: World, report: GateReport) -> bool:
 
 def unmeasurable(told: Told, refusal: RefusedError) -> None:
     """Tells why a tree has no id."""
-    refuse(told, "the tree cannot be measured", (unmeasured(refusal),))
+    told.gates = (unmeasured(refusal),)
 
 
-def unmeasured(refusal: RefusedError) -> Finding:
+def unmeasured(refusal: RefusedError) -> GateReport:
     """What the ingest refused."""
-    return Finding(
+    finding = Finding(
         gate="ingest",
         code="ingest.refused",
         why=refusal.problem,
@@ -94,12 +94,17 @@ def unmeasured(refusal: RefusedError) -> Finding:
         retryable=True,
         layer="built-in",
     )
+    return _refused("the tree cannot be measured", (finding,))
 
 
 def refuse(told: Told, summary: str, findings: tuple[Finding, ...]) -> None:
     """In a gate's words, before there are gates."""
+    told.gates = (_refused(summary, findings),)
+
+
+def _refused(summary: str, findings: tuple[Finding, ...]) -> GateReport:
     gate = findings[0].gate
-    told.gates = (GateReport(gate=gate, verdict="refused", summary=summary, findings=findings),)
+    return GateReport(gate=gate, verdict="refused", summary=summary, findings=findings)
 
 
 def _analyse(world: World, layers: tuple[Path, ...], analysis: Analysis) -> Analysed:

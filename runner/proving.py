@@ -182,9 +182,7 @@ def _judged(
             try:
                 patch = source.adopt(tree, message=claim.example.name)
             except RefusedError as refusal:
-                finding = judging.unmeasured(refusal)
-                why = (finding,)
-                return (GateReport(gate=finding.gate, verdict="refused", summary="", findings=why),)
+                return (judging.unmeasured(refusal),)
             plan = rejudging.plan_under(decided, _plan(claim.example, decided, source), standing)
             origins = Origins(Settings(), decided)
             measured = GateReport(gate="ingest", verdict="passed", summary="measured")

@@ -40,6 +40,11 @@ def require_level(plan: Plan, standing: Standing) -> None:
             f"a person has to approve first: level 1, {standing.reason}",
             f"read codex-runner diff {plan.run}, then: codex-runner approve {plan.run}",
         )
+    require_possible(standing)
+
+
+def require_possible(standing: Standing) -> None:
+    """Whether it may leave with a person's word. Raises RefusedError: nobody may let it."""
     if standing.level == 0:
         raise RefusedError(
             f"nothing of level 0 is published: {standing.reason}", "let a person make this change"

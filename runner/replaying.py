@@ -20,9 +20,7 @@ from runner.changed import FieldChange, GateChange, field_changes, gate_changes,
 from runner.errors import ConfigError, RefusedError, RunnerError
 from runner.gates.paths import PROTECTED
 from runner.guardrails.secret_keys import Scan
-from runner.ledger.folder import PATCH, REPORT, RunFolder
-from runner.ledger.keys import local_public_key
-from runner.ledger.receipt import examine
+from runner.ledger.folder import PATCH, RunFolder
 from runner.policy.lattice import Decided
 from runner.policy.layers import decide_run
 from runner.policy.origins import Origins
@@ -35,7 +33,7 @@ from runner.records.plan import Plan
 from runner.records.policy import Layer
 from runner.records.report import RunReport
 from runner.report.markdown import commit_message, request_text
-from runner.report.saved import read_report
+from runner.vouching import vouched_report
 from runner.workspace.source import GitSource, open_source
 
 NO_PATCH = "it kept no patch"
@@ -118,19 +116,8 @@ def _replay(report: RunReport, old: Plan, folder: RunFolder, under: Under) -> Re
 
 
 def _vouched(folder: RunFolder) -> tuple[RunReport, Plan]:
-    """Raises:
-    ConfigError: it has not ended, or ended before it had a plan.
-    RefusedError: its receipt does not vouch for it.
-    InfraError: it cannot be read, e.g. because another version wrote it.
-    """
-    if (condition := folder.condition()) != "sealed":
-        raise ConfigError(f"run {folder.run} is {condition}", "wait for its end")
-    standing = examine(folder, local_public_key(folder.state))
-    if not standing.good:
-        what = standing.why or f"changed since it was signed: {', '.join(standing.mismatches)}"
-        problem = f"the receipt of {folder.run} does not vouch for it: {what}"
-        raise RefusedError(problem, "believe nothing of it")
-    report = read_report(folder.read(REPORT) or b"", f"{REPORT} of run {folder.run}")
+    """Raises as `vouched_report`, and ConfigError: it ended before it had a plan."""
+    report = vouched_report(folder)
     if report.plan is None:
         raise ConfigError(f"run {folder.run} ended before it had a plan", "nothing was decided")
     return report, report.plan
@@ -195,8 +182,7 @@ def _judged(
     try:
         patch = source.adopt(tree, message=commit_message(new))
     except RefusedError as refusal:
-        finding = judging.unmeasured(refusal)
-        return (GateReport(gate=finding.gate, verdict="refused", summary="", findings=(finding,)),)
+        return (judging.unmeasured(refusal),)
     texts = {"branch": new.branch, "commit message": commit_message(new)}
     if report.agent is not None:
         texts["title"], texts["body"] = request_text(new, patch, report.agent, ())

@@ -18,10 +18,9 @@ from pathlib import Path
 
 from runner import abandoned, attempt, run, session, setup, wiring
 from runner.agent.prompt import resume_prompt
+from runner.changed import loosened
 from runner.errors import BudgetError, ConfigError, RefusedError
-from runner.ledger.folder import PATCH, REPORT, RunFolder, find, folders
-from runner.ledger.keys import local_public_key
-from runner.ledger.receipt import examine
+from runner.ledger.folder import PATCH, RunFolder, find, folders
 from runner.policy.settings import Settings, load_settings
 from runner.records.agent import AgentResult
 from runner.records.patch import Patch
@@ -29,8 +28,8 @@ from runner.records.plan import Plan
 from runner.records.report import Attempt, RunReport
 from runner.records.task import how_to_raise
 from runner.records.usage import Allowance
-from runner.report.saved import read_report
 from runner.told import Told
+from runner.vouching import vouched_report
 from runner.way import Way
 from runner.workspace.branch import leads_to
 from runner.world import World
@@ -89,17 +88,23 @@ def resume(
     with claimed(folder):
         kept = vouched(folder, _require_unfinished)
         _require_last(folder)
-        settings = load_settings(os.environ, {"state": str(state)})
+        settings = load_settings(os.environ, words(kept, state))
         require_base(kept, repository, settings)
         asked = wiring.Asked(
             task=kept.plan.task,
             repository=repository,
             base=kept.plan.base_commit,
             publish=publish and kept.plan.remote is not None,
-            settings={"state": str(state)},
+            settings=words(kept, state),
         )
         way = Way(story=_Story(kept), plan=lambda plan: _continued(plan, kept))
         return wiring.perform(asked, quiet=quiet, way=way)
+
+
+def words(kept: Kept, state: Path) -> dict[str, str]:
+    """What the command line says of settings: the forge is the one the run was asked to use."""
+    forge = {} if kept.plan.forge is None else {"forge": kept.plan.forge}
+    return {"state": str(state), **forge}
 
 
 @contextmanager
@@ -119,16 +124,7 @@ def claimed(folder: RunFolder) -> Iterator[None]:
 
 def vouched(folder: RunFolder, require: Callable[[RunReport], None]) -> Kept:
     """What an ended run left, if its receipt vouches for it and `require` raises nothing."""
-    name = folder.run
-    if (condition := folder.condition()) != "sealed":
-        remedy = "wait for its end" if condition == "running" else "codex-runner sweep"
-        raise ConfigError(f"run {name} is {condition}", remedy)
-    standing = examine(folder, local_public_key(folder.state))
-    if not standing.good:
-        what = standing.why or f"changed since it was signed: {', '.join(standing.mismatches)}"
-        remedy = "run the task again: nothing of it can be believed"
-        raise RefusedError(f"the receipt of {name} does not vouch for it: {what}", remedy)
-    report = read_report(folder.read(REPORT) or b"", f"{REPORT} of run {name}")
+    name, report = folder.run, vouched_report(folder)
     require(report)
     content = folder.read(PATCH)
     assert report.plan is not None and report.patch is not None
@@ -143,7 +139,7 @@ def vouched(folder: RunFolder, require: Callable[[RunReport], None]) -> Kept:
 
 def _require_last(folder: RunFolder) -> None:
     for later in folders(folder.state):
-        plan = abandoned.plan_of(later) if later.run > folder.run else None
+        plan = abandoned.plan_of(later) if later.run != folder.run else None
         if plan is not None and plan.resumed == folder.run:
             raise ConfigError(
                 f"run {folder.run} was resumed already, as {later.run}",
@@ -207,7 +203,7 @@ def _continued(plan: Plan, kept: Kept) -> Plan:
         }
     )
     note = f"continues run {old.run}, which ended {kept.report.conclusion}"
-    return plan.model_copy(
+    continued = plan.model_copy(
         update={
             "resumed": old.run,
             "standing": plan.standing.lowered(old.standing.bounds),
@@ -221,6 +217,12 @@ def _continued(plan: Plan, kept: Kept) -> Plan:
             "notes": (*plan.notes, note),
         }
     )
+    if looser := loosened(old, continued):
+        raise ConfigError(
+            f"the policy judges less than when run {old.run} began: {', '.join(looser)}",
+            "tighten it again, or run the task again",
+        )
+    return continued
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
+from pathlib import Path
 
 import hypothesis
 import pytest
+
+from runner.gates.scanner import Scanner
+from runner.records.scan import Sample
 
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")  # no test is timed
@@ -27,6 +33,27 @@ def _fenced(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFa
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setattr("runner.policy.organisation.ETC", home / "etc/requirements.toml")
+
+
+@pytest.fixture(scope="session")
+def warm_scanner(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """State of a secret scanner that has compiled its rules: seconds of CPU, once for all workers.
+
+    A copy for each worker; copy it where a test would change it.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent  # of all workers of this run
+    compiled, mine = shared / "compiled", tmp_path_factory.mktemp("warm") / "scanner"
+    with (shared / "compiled.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not compiled.exists():
+            draft = tmp_path_factory.mktemp("cold") / "scanner"
+            with Scanner(draft) as scanner:
+                scanner.scan(Sample(data=b"nothing"), 120)
+            draft.rename(compiled)
+    shutil.copytree(compiled, mine)
+    return mine
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

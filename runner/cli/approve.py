@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli.options import json_option, state_option, tidied_state
-from runner.errors import NeedsApprovalError, RunnerError
+from runner.errors import NeedsApprovalError
 
 if TYPE_CHECKING:
     from runner.records.approval import Action
@@ -37,27 +37,29 @@ def command(
     the action's digest exactly that is done: this tree, to this remote, under this policy, once.
     """
     from runner import approving
-    from runner.cli.ending import placed, state_words, tell_end
+    from runner.cli.ending import tell_end
 
     home = tidied_state(state)
-    try:
-        if digest is None:
-            raise _told(approving.waiting(run, home))
-        report, folder = approving.approve(run, digest, home, repository, quiet=as_json)
-    except RunnerError as error:
-        raise type(error)(error.problem, placed(error.remedy, state_words(home))) from error
+    if digest is None:
+        raise _told(approving.waiting(run, home), as_json=as_json)
+    report, folder = approving.approve(run, digest, home, repository, quiet=as_json)
     tell_end(report, folder, as_json=as_json)
     sys.exit(report.exit_code)
 
 
-def _told(action: Action) -> NeedsApprovalError:
+def _told(action: Action, *, as_json: bool) -> NeedsApprovalError:
     from runner.records.approval import PREFIX
     from runner.report.sanitise import line
+    from runner.text import to_json
 
     digest = action.digest()
-    for name, value in action.model_dump(mode="json").items():
-        click.echo(f"{name:8} {line(str(value), 500)}")
-    click.echo(f"digest   {digest}")
+    told = {**action.model_dump(mode="json"), "digest": digest}
+    if as_json:
+        click.echo(to_json(told))
+    else:
+        click.echo(
+            "".join(f"{name:8} {line(str(value), 500)}\n" for name, value in told.items()), nl=False
+        )
     return NeedsApprovalError(
         f"run {action.run} waits for a person",
         f"read codex-runner diff {action.run}, "

@@ -62,7 +62,7 @@ def command(
     configuration, hooks or filters is run, and neither its files nor its refs are touched.
     """
     from runner import checking
-    from runner.cli.ending import tell_end
+    from runner.cli.ending import state_words, tell_end
     from runner.cli.findings import tell_findings
     from runner.policy.task_file import read_task
 
@@ -79,6 +79,7 @@ def command(
     )
     report, folder = checking.check(wanted, quiet=as_json)
     tell_end(report, folder, as_json=as_json)
-    in_actions = os.environ.get("GITHUB_ACTIONS") == "true"
-    tell_findings(report, sarif, annotations=in_actions if annotations is None else annotations)
+    if annotations is None:
+        annotations = os.environ.get("GITHUB_ACTIONS") == "true"
+    tell_findings(report, sarif, annotations=annotations, where=state_words(folder.state))
     sys.exit(report.exit_code)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ import click
 from runner.cli.options import json_option, repository_option
 
 if TYPE_CHECKING:
+    from runner.drill.scenario import Attack
     from runner.records.drill import DrillReport
     from runner.records.task import Task
 
@@ -70,8 +71,7 @@ def command(
 
     chosen = choose(names)
     if listing:
-        for attack in (attack for scenario in chosen for attack in scenario.attacks):
-            click.echo(f"{attack.name:26} {attack.about}")
+        _list([attack for scenario in chosen for attack in scenario.attacks], as_json=as_json)
         return
     from runner.cli.drill_ground import Drilled
     from runner.cli.drilling import perform
@@ -82,6 +82,16 @@ def command(
         report = perform(Drilled(repository, _task(task), base, engine, home), chosen, tick)
     _tell(report, sarif, as_json=as_json)
     sys.exit(report.exit_code)
+
+
+def _list(attacks: Sequence[Attack], *, as_json: bool) -> None:
+    from runner.text import to_json
+
+    if as_json:
+        click.echo(to_json([{"attack": each.name, "about": each.about} for each in attacks]))
+        return
+    for each in attacks:
+        click.echo(f"{each.name:26} {each.about}")
 
 
 def _task(path: Path | None) -> Task:

@@ -14,7 +14,10 @@ from runner.errors import ConfigError
 from runner.ledger.folder import RunFolder
 from runner.records.report import RunReport
 
-_COMMAND = re.compile(r"codex-runner [a-z]+ [0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
+_RUN = "[0-9]{8}-[0-9]{6}-[0-9a-f]{6}"
+_COMMAND = re.compile(
+    rf"codex-runner (?:[a-z]+ {_RUN}|(?:list|logs|sweep)\b(?! {_RUN}))(?! --state)"
+)
 
 
 def tell_end(report: RunReport, folder: RunFolder, *, as_json: bool) -> None:
@@ -35,12 +38,12 @@ def tell_end(report: RunReport, folder: RunFolder, *, as_json: bool) -> None:
 
 
 def placed(remedy: str, where: str) -> str:
-    """With the words of `state_words` behind every command that names a run."""
+    """With the words of `state_words` behind every command that looks at runs."""
     return _COMMAND.sub(lambda found: f"{found[0]}{where}", remedy)
 
 
 def state_words(state: Path) -> str:
-    """What a command that names a run has to say besides: ` --state DIR`, unless it is the one
+    """What a command that looks at runs has to say besides: ` --state DIR`, unless it is the one
     that is looked at anyway.
     """
     from runner.policy.settings import find_state

@@ -10,8 +10,12 @@ from runner.errors import ConfigError
 from runner.records.report import RunReport
 
 
-def tell_findings(report: RunReport, sarif: Path | None, *, annotations: bool) -> None:
+def tell_findings(
+    report: RunReport, sarif: Path | None, *, annotations: bool, where: str = ""
+) -> None:
     """Annotations go to stderr, where GitHub hears them too: stdout may be JSON.
+
+    `where`: as `runner.report.annotations` has it.
 
     Raises:
         ConfigError: the file cannot be written.
@@ -26,5 +30,5 @@ def tell_findings(report: RunReport, sarif: Path | None, *, annotations: bool) -
     if annotations:
         from runner.report.annotations import commands
 
-        for row in commands(report):
+        for row in commands(report, where):
             click.echo(row, err=True)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli.options import json_option, resolve_state, state_option
+from runner.cli.options import json_option, made_state, state_option
+from runner.errors import ConfigError
 
 if TYPE_CHECKING:
     from runner.guardrails.evaluate import Labelled, Score
@@ -19,7 +20,7 @@ def command() -> None:
     """Checks on the task, on what the agent reads, and on what would leave."""
 
 
-@command.command(name="eval")
+@command.command(name="eval", short_help="Precision and recall of each check on samples.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--config",
@@ -38,26 +39,29 @@ def evaluate(file: Path, config: Path | None, state: Path | None, as_json: bool)
     from runner.gates.scanner import Scanner
     from runner.guardrails.evaluate import read_samples, scores
     from runner.guardrails.guard import ready
-    from runner.ledger.folder import private_directory
     from runner.policy.files import read_bounded, shown
 
     samples = read_samples(read_bounded(file, 64 * 1024 * 1024, follow=True), shown(file))
-    declared = _declared(config, samples)
-    home = resolve_state(state)
-    private_directory(home)
-    with closing(Scanner(home / "scanner")) as scanner:
+    if not samples:
+        raise ConfigError(f"{shown(file)}: no samples", "write one in each line, as --help shows")
+    declared = _declared(config, samples, shown(file))
+    with closing(Scanner(made_state(state) / "scanner")) as scanner:
         found = scores(ready(declared, scanner.scan), samples)
     _tell(found, as_json=as_json)
 
 
-def _declared(config: Path | None, samples: tuple[Labelled, ...]) -> tuple[Guardrail, ...]:
+def _declared(
+    config: Path | None, samples: tuple[Labelled, ...], source: str
+) -> tuple[Guardrail, ...]:
     """Raises ConfigError: the samples name a check that is not declared."""
-    from runner.errors import ConfigError
     from runner.policy.guardrails import load_guardrails, usual_guardrails
 
     named = dict.fromkeys(name for sample in samples for name in sample.expected)
     if config is None:
-        return usual_guardrails(named)
+        try:
+            return usual_guardrails(named)
+        except ConfigError as error:
+            raise ConfigError(f"{source}: {error.problem}", error.remedy) from error
     declared = load_guardrails(config)
     unknown = [name for name in named if name not in {each.name for each in declared}]
     if unknown:

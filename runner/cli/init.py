@@ -133,9 +133,10 @@ def _end(
     from runner.starter.told import found_values, next_steps
     from runner.text import line, to_json
 
-    steps = list(next_steps(found, outcome, on_github=on_github))
+    made = "not created" not in outcome.values()
+    steps = list(next_steps(found, outcome, on_github=on_github)) if made else []
     way = f"cd {quote(str(root))}"
-    if root != Path.cwd() and way == line(way):  # else it would not lead there
+    if made and root != Path.cwd() and way == line(way):  # else it would not lead there
         steps.insert(0, way)
     if as_json:
         files = [{"path": path, "outcome": became} for path, became in outcome.items()]
@@ -143,5 +144,5 @@ def _end(
         click.echo(to_json({**told, "next": steps}))
         return
     click.echo("".join(f"{became:12} {path}\n" for path, became in outcome.items()), nl=False)
-    if "not created" not in outcome.values():
+    if made:
         click.echo("".join(f"{row}\n" for row in ("\nnext:", *(f"  {s}" for s in steps))), nl=False)

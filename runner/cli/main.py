@@ -8,6 +8,7 @@ import sys
 from contextlib import suppress
 from importlib import import_module
 from types import MappingProxyType
+from typing import Any
 
 import click
 
@@ -16,6 +17,7 @@ from runner.errors import InfraError, RunnerError
 from runner.text import line
 
 BUG = 70
+UNREAD = 141  # as a shell tells SIGPIPE
 VERBS = MappingProxyType(
     {
         "run": "Let codex work on a task; push a branch only if every gate passes.",
@@ -52,6 +54,21 @@ class Verbs(click.Group):
             return None
         command: click.Command = import_module(f"runner.cli.{cmd_name}").command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """An error's remedy finds the state that was named; a reader that left is no refusal."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(UNREAD)
+        except RunnerError as error:
+            from runner.cli.ending import placed, state_words
+            from runner.cli.options import STATE
+
+            state = ctx.meta.get(STATE)
+            remedy = placed(error.remedy, state_words(state)) if state else error.remedy
+            raise type(error)(error.problem, remedy) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
@@ -100,9 +117,6 @@ def _status() -> int:
         return _tell("interrupted", "run the command again", 130)
     except RunnerError as error:
         return _tell(error.problem, error.remedy, error.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
             return _bug()

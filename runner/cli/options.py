@@ -10,12 +10,20 @@ from typing import Any
 
 import click
 
+STATE = "runner.state"
+"""Of a context's `meta`: what --state says, for the remedies of errors."""
+
+
+def _real(context: click.Context, _option: click.Parameter, given: Path | None) -> Path | None:
+    state = given and Path(os.path.realpath(os.path.expanduser(given)))
+    context.meta[STATE] = state
+    return state
+
+
 state_option = click.option(
     "--state",
     type=click.Path(path_type=Path),
-    callback=lambda _context, _option, given: (
-        given and Path(os.path.realpath(os.path.expanduser(given)))
-    ),
+    callback=_real,
     help="Where runs and keys are kept.  [default: $CODEX_RUNNER_STATE, else the user's]",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -38,6 +46,21 @@ def resolve_state(given: Path | None) -> Path:
     from runner.policy.settings import find_state
 
     return find_state(os.environ, given)
+
+
+def made_state(given: Path | None) -> Path:
+    """The same, made where it is absent. Raises ConfigError: it cannot be made."""
+    from runner.errors import ConfigError
+    from runner.ledger.folder import private_directory
+
+    state = resolve_state(given)
+    try:
+        private_directory(state)
+    except OSError as error:
+        problem = f"cannot make the state directory {state}: {error.strerror}"
+        remedy = 'choose another: CODEX_RUNNER_STATE=/..., or state = "/..." in config.toml'
+        raise ConfigError(problem, remedy) from error
+    return state
 
 
 def readable_state(given: Path | None) -> Path:
@@ -72,7 +95,9 @@ def tidied_state(given: Path | None) -> Path:
 
         swept = tidy(state)
         for row in swept.left if swept else ():
-            click.echo(f"warning: {row}; see `codex-runner sweep`", err=True)
+            from runner.cli.ending import state_words
+
+            click.echo(f"warning: {row}; see `codex-runner sweep{state_words(state)}`", err=True)
     return state
 
 

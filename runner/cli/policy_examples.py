@@ -96,13 +96,10 @@ def own_scan(stack: ExitStack) -> Callable[[], Scan]:
 
     @cache
     def scan() -> Scan:
-        from runner.cli.options import resolve_state
+        from runner.cli.options import made_state
         from runner.gates.scanner import Scanner
-        from runner.ledger.folder import private_directory
 
-        state = resolve_state(None)
-        private_directory(state)
-        return stack.enter_context(closing(Scanner(state / "scanner"))).scan
+        return stack.enter_context(closing(Scanner(made_state(None) / "scanner"))).scan
 
     return scan
 

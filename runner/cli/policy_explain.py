@@ -31,6 +31,7 @@ def command(
     Of each its value, the layer and line that decided it, and every wish for something looser that
     was dropped.
     """
+    from runner.policy.operator_files import KEYS
     from runner.text import to_json, visible
 
     decided, settings = decided_here(repository, base, task)
@@ -40,7 +41,7 @@ def command(
     ]
     if not told:
         tables = (name.partition(".")[0] for name in decided.fields)
-        names = [*decided.fields, *tables, *type(settings).model_fields]
+        names = [*decided.fields, *tables, *KEYS]
         near = get_close_matches(field or "", names, n=1)
         guess = f"did you mean {near[0]}?" if near else "see: codex-runner policy show"
         raise ConfigError(f"{field!a} is no field of the policy and no setting", guess)

@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from runner.cli.options import json_option, repository_option, state_option, tidied_state
-from runner.errors import RunnerError
 
 
 @click.command(epilog="Exit codes: codex-runner --help.  What happened: codex-runner explain")
@@ -30,12 +29,9 @@ def command(
     its work, the gates go on. The policy is today's. It is a new run, with a receipt of its own.
     """
     from runner import resuming
-    from runner.cli.ending import placed, state_words, tell_end
+    from runner.cli.ending import tell_end
 
     home = tidied_state(state)
-    try:
-        report, folder = resuming.resume(run, home, repository, publish=publish, quiet=as_json)
-    except RunnerError as error:
-        raise type(error)(error.problem, placed(error.remedy, state_words(home))) from error
+    report, folder = resuming.resume(run, home, repository, publish=publish, quiet=as_json)
     tell_end(report, folder, as_json=as_json)
     sys.exit(report.exit_code)

@@ -48,6 +48,7 @@ def command(
         return
     report = read_report(content, f"{REPORT} of run {folder.run}")
     standing = examine(folder, local_public_key(folder.state))
+    where = state_words(folder.state)
     if as_json:
         told = {
             "run": folder.run,
@@ -62,8 +63,8 @@ def command(
         }
         click.echo(to_json(told))
     else:
-        print_report(report, folder.path, _standing(standing), where=state_words(folder.state))
-    tell_findings(report, sarif, annotations=annotations)
+        print_report(report, folder.path, _standing(standing), where=where)
+    tell_findings(report, sarif, annotations=annotations, where=where)
     require_vouched(folder, standing, "believe nothing of it; run the task again for a new one")
 
 

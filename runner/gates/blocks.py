@@ -6,7 +6,7 @@ Only compared with itself: what cannot be told here cannot be told on the other 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -103,6 +103,7 @@ class _Walk:
     def __init__(self, code: bytes) -> None:
         self._code = code
         self._starts = [0, *(each.end() for each in re.finditer(rb"\n", code))]
+        self._owned = [each.start() for each in _OWN_UP.finditer(code)]
         self._open: list[_Block] = []
         self._closed: _Block | None = None
 
@@ -154,9 +155,14 @@ class _Walk:
         if not self._open:
             return
         block = self._closed = self._open.pop()
-        if block.kind == "catch" and not _OWN_UP.search(self._code, block.start, offset):
+        if block.kind == "catch" and not self._owns_up(block.start, offset):
             for each in block.checks:
                 each.doubts += 1
+
+    def _owns_up(self, start: int, end: int) -> bool:
+        """Looked for once in all the code: blocks may lie in blocks."""
+        at = bisect_left(self._owned, start)
+        return at < len(self._owned) and self._owned[at] < end
 
     def _out(self, token: bytes) -> None:
         kinds = ("function", "later") if token == b"return" else ("loop",)

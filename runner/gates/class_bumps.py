@@ -51,7 +51,7 @@ def _majors(versions: tuple[str, ...]) -> frozenset[Major | str]:
 
 
 def _major(version: str) -> Major | str:
-    if not version[:1].isdigit():
+    if not version[:1].isdecimal():
         return version
     first, *rest = (int(part[:9]) for part in version.split("."))
     return (first, *rest[:1]) if first == 0 else (first,)

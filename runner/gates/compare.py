@@ -93,6 +93,7 @@ class _Before:
         self.alike: dict[str, Test] = {}
         """Those whose name is gone, by what they check."""
         self._parsed: list[tuple[Parsed | None, Parsed]] = []
+        self._made: frozenset[str] | None = None
         left = {_bare(t) for each in both if isinstance(each.new, Parsed) for t in each.new.tests}
         for each in both:
             for kind in KINDS:
@@ -106,14 +107,18 @@ class _Before:
 
     def __contains__(self, name: object) -> bool:
         """A function or class of this name was written or changed."""
+        if self._made is None:
+            self._made = frozenset(self._written())
+        return name in self._made
+
+    def _written(self) -> Iterator[str]:
         for old, new in self._parsed:
             for known, node in new.beside.parts.items():
-                if known.partition("::")[0] != name and known.rpartition("::")[2] != name:
+                if not (isinstance(node, Function) or "::" in known):
                     continue
                 before = old.beside.parts.get(known) if old else None
                 if before is None or ast.dump(before) != ast.dump(node):
-                    return isinstance(node, Function) or "::" in known
-        return False
+                    yield from (known.partition("::")[0], known.rpartition("::")[2])
 
 
 def _bare(test: Test) -> str:

@@ -6,6 +6,8 @@ import ast
 from collections.abc import Callable, Iterator, Sequence
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+NUMBER_BITS = 14_000
+NAME_CHARS = 200
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 _SWALLOWING = ("suppress", "raises", "warns", "assertRaises", "assertRaisesRegex", "assertWarns")
 _LEAVING = (ast.Return, ast.Break, ast.Continue)
@@ -92,6 +94,13 @@ def _own(body: Sequence[ast.AST]) -> Iterator[ast.AST]:
         yield node
         if not isinstance(node, _SCOPES):
             yield from _own(tuple(ast.iter_child_nodes(node)))
+
+
+def is_endless(node: ast.AST) -> bool:
+    """A number that Python would not spell out, or a name that each one below it would repeat."""
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, int) and node.value.bit_length() > NUMBER_BITS
+    return isinstance(node, Function | ast.ClassDef) and len(node.name) > NAME_CHARS
 
 
 def last(node: ast.AST) -> str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import groupby
 from types import MappingProxyType
 
 from runner.gates import classes, dependencies, paths, size, static, tamper
@@ -18,6 +21,9 @@ Gates = tuple[tuple[Gate, bool], ...]
 """Each with whether it is cheap."""
 BOUNDING = frozenset({"size", "secrets"})
 """Gates that refuse more than `ENTRIES` without a look at them; nothing else needs to be said."""
+SIDE_BY_SIDE = frozenset({"static", "tests"})
+"""Each waits for sandboxes of its own. The cheap ones compute, in this process; a gate of another
+package may use the tests' workspace; the review is paid for, so nothing before it was refused."""
 NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -40,24 +46,17 @@ def judge(
     """
     reports: list[GateReport] = []
     review = ReviewGate(lambda: tuple(reports), seed)
-    for gate, is_cheap in gates(scan, review, foreign, baselines):
+    for together in _rounds(gates(scan, review, foreign, baselines)):
         refused = [report.gate for report in reports if report.verdict == "refused"]
-        if len(case.patch.changes) > ENTRIES and gate.NAME not in BOUNDING:
-            report = _not_run(gate, f"{len(case.patch.changes)} entries are refused as a whole")
-        elif gate.NAME in without:
-            report = _not_run(gate, without[gate.NAME])
-        elif refused and not is_cheap:
-            report = _not_run(gate, f"refused by {', '.join(refused)}")
-        else:
-            report = _timed(gate, case)
-        reports.append(report)
-        on_report(report)
+        for report in _each(partial(_ask, case, refused, without), together):
+            reports.append(report)
+            on_report(report)
     return tuple(reports)
 
 
 def gates(scan: Scan, review: Gate, foreign: Gates = (), baselines: Baselines = FORGETFUL) -> Gates:
     """The table. Cheap gates are all asked, so that one more attempt can mend everything at once;
-    a costly one only while nothing before it was refused."""
+    a costly one only while nothing in a round before it was refused."""
     cheap = (paths, size, tamper, dependencies, SecretsGate(scan), classes)
     return (
         *((gate, True) for gate in cheap),
@@ -67,6 +66,35 @@ def gates(scan: Scan, review: Gate, foreign: Gates = (), baselines: Baselines = 
         *(each for each in foreign if not each[1]),
         (review, False),
     )
+
+
+def _rounds(table: Gates) -> Iterator[Gates]:
+    """Neighbours that may be asked at once; every other gate alone."""
+    for _, row in groupby(enumerate(table), lambda at: at[1][0].NAME in SIDE_BY_SIDE or -at[0]):
+        yield tuple(entry for _, entry in row)
+
+
+def _each(ask: Callable[[tuple[Gate, bool]], GateReport], together: Gates) -> Iterator[GateReport]:
+    """In their order; whatever one of them raises, none is left behind."""
+    if len(together) == 1:
+        yield ask(together[0])
+        return
+    with ThreadPoolExecutor(len(together), "gate") as pool:
+        yield from pool.map(ask, together)
+
+
+def _ask(
+    case: Case, refused: Sequence[str], without: Mapping[str, str], entry: tuple[Gate, bool]
+) -> GateReport:
+    gate, is_cheap = entry
+    entries = len(case.patch.changes)
+    if entries > ENTRIES and gate.NAME not in BOUNDING:
+        return _not_run(gate, f"{entries} entries are refused as a whole")
+    if gate.NAME in without:
+        return _not_run(gate, without[gate.NAME])
+    if refused and not is_cheap:
+        return _not_run(gate, f"refused by {', '.join(refused)}")
+    return _timed(gate, case)
 
 
 def _timed(gate: Gate, case: Case) -> GateReport:

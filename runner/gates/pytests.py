@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from runner.gates.beside import Beside, beside, is_unasked, size
-from runner.gates.context import Function, always, last
+from runner.gates.context import Function, always, is_endless, last
 from runner.gates.doubles import Double, doubles
+from runner.gates.encoding import is_piled
 from runner.gates.rebound import patched, rebound
 from runner.gates.silencing import SKIPS, gives_up, leaving, silencing
 from runner.gates.strength import cannot_fail, spelled
@@ -72,12 +73,14 @@ class Parsed:
         return self.traps == _TOO_DEEP
 
 
-_TOO_DEEP = Counter({"something nested too deeply to be read": 1})
+_TOO_DEEP = Counter({"something nested too deeply, or too long, to be read": 1})
 """It may run all the same."""
 
 
 def parse(source: bytes) -> Parsed | None:
     """None = no Python that this interpreter can read."""
+    if is_piled(source):
+        return Parsed(traps=_TOO_DEEP)
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
@@ -93,6 +96,8 @@ def parse(source: bytes) -> Parsed | None:
 def _parsed(tree: ast.Module) -> Parsed:
     lines: dict[str, int] = {}
     nodes = tuple(ast.walk(tree))
+    if any(map(is_endless, nodes)):
+        return Parsed(traps=_TOO_DEEP)
     values = {name: value for node in tree.body for name, value in _literals(node)}
     outer = frozenset(
         each.asname or each.name
@@ -131,6 +136,8 @@ class _Around:
 def hooks(source: bytes) -> Counter[str] | None:
     """What a conftest.py does beside offering fixtures: all its statements but imports, strings
     and fixtures that must be asked for. None = unreadable."""
+    if is_piled(source):
+        return None
     try:
         tree = ast.parse(source)
         return Counter(ast.unparse(node) for node in tree.body if not _is_harmless(node))

@@ -23,7 +23,8 @@ _SETUP = re.compile(r"(?i)(?:async)?_?set_?up\w*")
 
 def silencing(tree: ast.Module, nodes: Sequence[ast.AST]) -> Iterator[ast.AST]:
     """Of a test file; `nodes` are all of the tree."""
-    yield from (node for node in nodes if _hides(node, tree))
+    top = frozenset(map(id, tree.body))
+    yield from (node for node in nodes if _hides(node, top))
     for node in nodes:
         if isinstance(node, Function) and _runs_before(node):
             yield from filter(gives_up, ast.walk(node))
@@ -64,8 +65,8 @@ def _targets(node: ast.AST) -> set[str]:
             return set()
 
 
-def _hides(node: ast.AST, tree: ast.Module) -> bool:
-    """A statement after which a test is not collected any more."""
+def _hides(node: ast.AST, top: frozenset[int]) -> bool:
+    """A statement after which a test is not collected any more; `top` are the module's own."""
     if isinstance(node, ast.Delete):
         return any("test" in ast.unparse(each) for each in node.targets)
     if isinstance(node, _DEFINITIONS):
@@ -79,7 +80,7 @@ def _hides(node: ast.AST, tree: ast.Module) -> bool:
         return False
     value = getattr(node, "value", None)
     is_made = isinstance(value, ast.Call | ast.Lambda) and not isinstance(node, ast.NamedExpr)
-    return node in tree.body and not is_made
+    return id(node) in top and not is_made
 
 
 def _marks(node: ast.AST) -> bool:

@@ -131,6 +131,11 @@ def wider(before: str, after: str) -> bool:
     return any(_is_wider(name, old.get(name), new.get(name)) for name in {*old, *new})
 
 
+def exactly(text: str) -> str:
+    """Without its tolerances: what two assertions share of which one may be wider."""
+    return _tolerances(text)[0]
+
+
 def rough(text: str) -> bool:
     """It names a tolerance that hardly any value is out of."""
     _, found = _tolerances(text)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Container, Iterator, Mapping
 
 from runner.gates.pytests import Test
-from runner.gates.strength import rough, strength, wider
+from runner.gates.strength import exactly, rough, strength, wider
 from runner.gates.suspicion import Suspicion
 from runner.gates.wordtests import Words
 
@@ -38,10 +38,11 @@ def skipped_anew(path: str, new: Test) -> Iterator[Suspicion]:
 
 def _skipped(path: str, old: Test, new: Test) -> Iterator[Suspicion]:
     known = Counter(words for _, words in old.skips)
+    before = (*known,)
     for line, words in new.skips:
         known[words] -= 1
         if known[words] < 0:
-            other = next((each for each in known if known[each] > 0 and _alike(each, words)), None)
+            other = next((each for each in before if known[each] > 0 and _alike(each, words)), None)
             if other is not None:
                 known[other] -= 1
             mild = other is not None
@@ -118,25 +119,36 @@ def softened(
 ) -> Iterator[Suspicion]:
     """As many assertions as before, but others."""
     first, now = next(iter(gone)), next(iter(come), "nothing")
-    for before in gone:
-        for after in come:
-            if wider(before, after):
-                what = f"a tolerance is wider: {before} -> {after}"
-                yield Suspicion("weakened", path, where.get(after, line), what)
-                return
-            if rough(after) and not rough(before):
-                what = f"an assertion lets nearly anything pass: {before} -> {after}"
-                yield Suspicion("weakened", path, where.get(after, line), what)
-                return
-            if before == f"await {after}":
-                what = f"nobody waits for this assertion any more: {after}"
-                yield Suspicion("weakened", path, where.get(after, line), what)
-                return
+    for says, before, after in _looser_now(gone, come):
+        what = f"{says}: {before} -> {after}"
+        yield Suspicion("weakened", path, where.get(after, line), what)
+        return
     what = f"an assertion was replaced: {first} -> {now}"
     if strength(come) < strength(gone):
         yield Suspicion("weakened", path, where.get(now, line), what)
     else:
         yield Suspicion("changed", path, where.get(now, line), what, only_a_warning=True)
+
+
+def _looser_now(gone: Counter[str], come: Counter[str]) -> Iterator[tuple[str, str, str]]:
+    """What is wrong, an assertion and what stands in its place: by what both have in common, as
+    comparing each with each would take time by the square of their number."""
+    alike: dict[str, list[str]] = defaultdict(list)
+    for after in come:
+        alike[exactly(after)].append(after)
+    for before in gone:
+        for after in alike.get(exactly(before), ()):
+            if wider(before, after):
+                yield "a tolerance is wider", before, after
+    fine = next((each for each in gone if not rough(each)), None)
+    if fine is not None:
+        yield from (
+            ("an assertion lets nearly anything pass", fine, each) for each in come if rough(each)
+        )
+    for before in gone:
+        after = before.removeprefix("await ")
+        if after != before and after in come:
+            yield "nobody waits for this assertion any more", before, after
 
 
 def words(path: str, old: Words, new: Words) -> Iterator[Suspicion]:

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from runner.gates.blocks import Reached, plain, reached
 from runner.gates.languages import Language
@@ -118,4 +119,10 @@ def _is_guarded(text: bytes, of: Language) -> bool:
 
 
 def _is_moot(check: Reached, text: bytes, of: Language) -> bool:
-    return _is_guarded(text, of) and _NO_GUARD.search(check.guard) is not None
+    return _is_guarded(text, of) and _is_never(check.guard)
+
+
+@lru_cache(maxsize=16)
+def _is_never(guard: bytes) -> bool:
+    """Asked once of a condition: many checks may stand behind it, and it may be long."""
+    return _NO_GUARD.search(guard) is not None

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from runner.case import Case
 from runner.guardrails.guard import GATE, Guard, Outcome, Place
 from runner.records.gate import Finding, GateReport
+from runner.records.paths import decode_path
 
 TOTAL_CHARS = 16_000_000
 FINDINGS = 100
@@ -72,7 +73,8 @@ class GuardrailsGate:
         for number, change in enumerate(case.patch.changes, 1):
             if change.old_oid is None:
                 place = Place(f"the name of file {number}", fixed=True, part="fragment")
-                yield self._piece(change.path, place)
+                name = decode_path(change.path).decode(errors="surrogateescape")
+                yield self._piece(name, place)  # quoted, it would hide what it is checked for
         for each in _bounded(self.added(case)):
             place = Place(each.path, each.path, each.first_line, fixed=True, part="fragment")
             yield self._piece(each.text, place)

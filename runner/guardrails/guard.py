@@ -121,14 +121,9 @@ class Guard:
 
 
 def ready(declared: tuple[Guardrail, ...], scan: secret_keys.Scan | None = None) -> Guard:
-    """Raises ConfigError: an expression of a policy is not one of RE2."""
+    """Raises ConfigError: an expression of a policy is none of RE2, or words are too many."""
     for each in declared:
-        patterns: tuple[str, ...] = ()
-        if isinstance(each, Format):
-            patterns = (*each.must_match, *each.must_not_match)
-        elif isinstance(each, SecretKeys):
-            patterns = each.custom_regex
-        for pattern in patterns:
+        for pattern in _patterns(each):
             try:
                 words.expression(pattern)
             except ValueError as error:
@@ -137,6 +132,25 @@ def ready(declared: tuple[Guardrail, ...], scan: secret_keys.Scan | None = None)
                     f"{where}: {pattern[:100]!a}: {error}", "use the syntax of RE2"
                 ) from error
     return Guard(declared, scan)
+
+
+def _patterns(declared: Guardrail) -> tuple[str, ...]:
+    """All that RE2 will be asked to read."""
+    match declared:
+        case Format():
+            return (*declared.must_match, *declared.must_not_match)
+        case SecretKeys():
+            return declared.custom_regex
+        case Keywords():
+            found: tuple[str | None, ...] = (words.phrases(declared.keywords),)
+        case TopicRules():
+            found = (
+                words.phrases(declared.allowed_keywords),
+                words.phrases(declared.denied_keywords),
+            )
+        case _:
+            return ()
+    return tuple(each for each in found if each is not None)
 
 
 class _Told:

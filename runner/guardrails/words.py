@@ -71,22 +71,32 @@ def size(text: str, declared: Size) -> Iterator[Hit]:
 
 def _words(text: str, words: Sequence[str]) -> Iterator[tuple[int, int, str]]:
     """Whole words and phrases, whatever their case and the blanks in them."""
-    bare = [word.rstrip(_TRAILING).strip() for word in words]
-    if not any(bare):
+    pattern = phrases(words)
+    if pattern is None:
         return
     folded = fold(text)
-    known = {_plain(word): word for word in bare}
-    for match in expression(_any_of(tuple(filter(None, bare)))).finditer(folded.text):
+    known = {_plain(word): word for word in map(_bare, words)}
+    for match in expression(pattern).finditer(folded.text):
         start, end = match.start(), match.end()
         word = known.get(_plain(folded.text[start:end]), "one of the keywords")
         yield *folded.span(start, end), word
 
 
+def phrases(words: Sequence[str]) -> str | None:
+    """One expression for all of them, as `fold` spells them; None = there is nothing to find."""
+    bare = tuple(filter(None, map(_bare, words)))
+    return _any_of(bare) if bare else None
+
+
+def _bare(word: str) -> str:
+    return fold(word).text.rstrip(_TRAILING).strip()
+
+
 @lru_cache(maxsize=64)
 def _any_of(words: tuple[str, ...]) -> str:
     """The longest first; a boundary where a word begins or ends with a letter or digit."""
-    phrases = sorted((word.split() for word in words), key=lambda each: -len(" ".join(each)))
-    return "(?i)" + "|".join(_bounded(r"\s{1,8}".join(map(_literal, each))) for each in phrases)
+    longest = sorted((word.split() for word in words), key=lambda each: -len(" ".join(each)))
+    return "(?i)" + "|".join(_bounded(r"\s{1,8}".join(map(_literal, each))) for each in longest)
 
 
 def _bounded(pattern: str) -> str:
@@ -97,7 +107,8 @@ def _bounded(pattern: str) -> str:
 
 
 def _literal(word: str) -> str:
-    return re.sub(r"([^\w])", r"\\\1", word)
+    """RE2 takes no backslash before what is not ASCII."""
+    return re.sub(r"([^\w\x80-\U0010ffff])", r"\\\1", word)
 
 
 def _plain(word: str) -> str:

@@ -122,8 +122,9 @@ def _values(table: Table) -> Iterator[tuple[str, tuple[Any, str]]]:
     rules = table.table("rules")
     rules.closed({"prefix_rules"})
     yield "rules", (read_rules(rules, "prefix_rules") or None, "rules")
-    key = "features" if "features" in table.values else "feature_requirements"
-    yield "features_off", (_features_off(table.table(key)), key)
+    spellings = [key for key in ("features", "feature_requirements") if key in table.values]
+    off = [name for key in spellings for name in _features_off(table.table(key))]
+    yield "features_off", (tuple(sorted({*off})) or None, (*spellings, "features")[0])
     modes, approvals = _modes(table), _approvals(table)
     if approvals is not None and "never" not in approvals:
         yield "level", (1, "allowed_approval_policies")
@@ -147,9 +148,8 @@ def _approvals(table: Table) -> tuple[str, ...] | None:
     return only.strings(key, names.one_of(*APPROVALS))
 
 
-def _features_off(table: Table) -> tuple[str, ...] | None:
-    off = sorted(name for name in table.values if table.flag(name) is False)
-    return tuple(off) or None
+def _features_off(table: Table) -> list[str]:
+    return [name for name in table.values if table.flag(name) is False]
 
 
 def _notes(table: Table) -> Iterator[str]:

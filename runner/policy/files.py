@@ -19,7 +19,8 @@ def shown(path: Path | str) -> str:
 def read_bounded(path: Path, max_bytes: int, *, follow: bool) -> bytes | None:
     """The content of a regular file, None when there is none.
 
-    1. A symbolic link is followed only on request, a FIFO is never waited for.
+    1. A symbolic link is followed only on request, a FIFO is never waited for; a link to nothing
+       is not nothing.
     2. The kind and size are those of the opened file, not of the name.
     3. Never more than `max_bytes` are read, whatever the size said.
 
@@ -29,7 +30,10 @@ def read_bounded(path: Path, max_bytes: int, *, follow: bool) -> bytes | None:
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
     try:
         descriptor = os.open(path, flags)
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        for place in (path, *path.parents):
+            if os.path.islink(place) and not os.path.exists(place):
+                raise ConfigError(f"{shown(place)} is a link to nothing", "restore it") from error
         return None
     except OSError as error:
         raise _unreadable(path, error) from error

@@ -67,8 +67,9 @@ def _named(name: str) -> Iterator[File]:
     path = Path(name)
     if not path.is_absolute() or ".." in path.parts:
         raise ConfigError(f"{VARIABLE}: is not an absolute path", "begin it with / and use no ..")
-    if path.resolve().is_relative_to(ETC.parents[1]):
-        require_owned(path.resolve())
+    target = Path(os.path.realpath(path))  # a loop is for who reads it to tell
+    if target.is_relative_to(ETC.parents[1]):
+        require_owned(target)
     data = read_bounded(path, MAX_BYTES, follow=True)
     if data is None:
         raise ConfigError(f"{VARIABLE}: {shown(path)}: no such file", "name the file, or unset it")
@@ -135,6 +136,9 @@ def require_owned(path: Path) -> None:
             status = os.stat(place)
         except FileNotFoundError:
             return  # what reads it says so
+        except OSError as error:
+            why = f"cannot read {shown(place)}: {error.strerror}"
+            raise ConfigError(why, "check the path") from error
         if status.st_uid not in {0, os.geteuid()}:
             remedy = f"chown root: {shown(place)}"
         elif status.st_mode & 0o022:

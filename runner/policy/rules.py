@@ -20,9 +20,11 @@ SHELLS = frozenset({"bash", "sh", "dash", "zsh", "ksh", "mksh", "ash", "fish"})
 SOURCES = frozenset({"source", "."})
 FEEDERS = frozenset({"xargs", "parallel"})
 """Add words of their own to a command, or whole commands."""
+NAMERS = frozenset({"alias", "hash"})
+"""Give a command another name."""
 SCRIPTED = frozenset(
     {*SHELLS, "env", "sudo", "su", "runuser", "eval", "trap", "watch", "script", "flock", "entr"}
-    | {"parallel"}
+    | {"parallel", "compgen", "complete", "mapfile", "readarray"}
 )
 """May be given a command as one argument, such as `-c "a && b"`."""
 WRAPPERS = (
@@ -32,6 +34,7 @@ WRAPPERS = (
     | {"command", "exec", "builtin", "coproc", "function", "time", "find", "doas", "timeout"}
     | {"nice", "ionice", "nohup", "setsid", "stdbuf", "chrt", "taskset", "setpriv", "unshare"}
     | {"nsenter", "bwrap", "chroot", "strace", "busybox", "systemd-run", "unbuffer"}
+    | {"prlimit", "setarch", "linux32", "linux64", "choom", "runcon", "pkexec", "run0", "jobs"}
 )
 """Programs and words of the shell that start the command behind them."""
 _WORD = re.compile(r"[\w@%+=:,./-]*+", re.ASCII)
@@ -85,6 +88,8 @@ class Rulebook:
         if not words:
             return
         yield from self._at(words, 0)
+        if words[0] in NAMERS and words[1:]:
+            yield Ruling("prompt", unread=f"{words[0]} gives a command another name")
         if words[0] is not None and basename(words[0]) in WRAPPERS:
             yield from self._wrapped(words, depth)
 

@@ -30,6 +30,7 @@ _PIECE = re.compile(
 _SIMPLE = re.compile(r"[^\\'\"$*?\[{~]++")
 _DOUBLE = re.compile(r"\\([$`\"\\])|\\\n")
 _EXPANDED = re.compile(r"(?<!\\)(?:\\\\)*+[$`]")
+_SUBSTITUTED = re.compile(r"\$\(|`")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*+(?:\[[^\]]*+\])?\+?=", re.ASCII)
 _OPENERS = frozenset({"if", "then", "elif", "else", "while", "until", "do", "!", "{"})
 """Behind these words a command begins."""
@@ -92,6 +93,8 @@ def _word(script: Script, raw: str) -> Word:
     if _SIMPLE.fullmatch(raw):
         return raw
     text = "".join(_pieces(script, raw))
+    if text != raw and _SUBSTITUTED.search(text):  # quoted now; arithmetic and PS4 run it later
+        script.commands += read(text).commands
     if _ASSIGNMENT.match(raw):
         return text
     unquoted = "".join(piece["plain"] or "'" for piece in _PIECE.finditer(raw))

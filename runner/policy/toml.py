@@ -31,13 +31,14 @@ _KINDS: Mapping[type, str] = {
     dict: "a table",
 }
 _BARE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_HEAD = re.compile(r"\s*\[*\s*([A-Za-z0-9_.-]{1,64})")
+_HEAD = re.compile(r"\s*+\[*+\s*+([A-Za-z0-9_.-]{1,64})")
 _DUPLICATE = re.compile(r"overwrite|twice|Duplicate|mutate")
 _TOKEN = re.compile(
     r'"""(?:[^\\]|\\.)*?"{3,5}' r"|'''.*?'{3,5}"
-    r'|"(?:[^"\\\n]|\\.)*"' r"|'[^'\n]*'" r"|#[^\n]*|[\[{]|[\]}]|\n",
+    r'|"(?:[^"\\\n]|\\.)*+"?' r"|'[^'\n]*+'?" r"|#[^\n]*|[\[{]|[\]}]|\n",
     re.DOTALL,
 )  # fmt: skip
+"""A string that is not closed is one too: each part of it would be looked at as a beginning."""
 
 
 @dataclass(frozen=True, slots=True)

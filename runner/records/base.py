@@ -28,10 +28,11 @@ class Record(BaseModel):
     model_config = FROZEN
 
     def canonical(self) -> bytes:
-        """The one byte form that is digested: JSON, sorted keys, no spaces, UTF-8."""
+        """The one byte form that is digested: JSON, sorted keys, no spaces, UTF-8; what UTF-8 does
+        not have is escaped, so that no two records share it."""
         return json.dumps(
             self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        ).encode(errors="replace")
+        ).encode(errors="backslashreplace")
 
     def digest(self) -> Sha256:
         """SHA-256 of `canonical()`."""

@@ -20,15 +20,19 @@ MOST = 10
 _WHY_CHARS = 2000
 
 
-def commands(report: RunReport) -> Iterator[str]:
-    """One line each, refusals first; what was left out is counted in the last."""
+def commands(report: RunReport, where: str = "") -> Iterator[str]:
+    """One line each, refusals first; what was left out is counted in the last.
+
+    `where`: what a command that looks at runs has to say besides, such as ` --state DIR`.
+    """
     refusals = list(_findings(report, refused=True))
     warnings = list(_findings(report, refused=False))
     for kind, findings in (("error", refusals), ("warning", warnings)):
         shown = findings if len(findings) <= MOST else findings[: MOST - 1]
         yield from (_annotation(kind, finding) for finding in shown)
         if more := len(findings) - len(shown):
-            yield f"::{kind} title=codex-runner::{more} more: codex-runner explain {report.run}"
+            remedy = _value(f"codex-runner explain {report.run}{where}")
+            yield f"::{kind} title=codex-runner::{more} more: {remedy}"
     if not refusals and report.problem is not None:
         said = f"{report.problem.problem}\ntry: {report.problem.remedy}"
         yield f"::error title=codex-runner {report.conclusion}::{_value(said)}"

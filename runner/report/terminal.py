@@ -119,7 +119,11 @@ def write_rows(rows: list[Told], stream: TextIO) -> None:
     """One line each, never wrapped by us: a wrapped line could begin with somebody's command."""
     from rich.console import Console
 
-    console = Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    class Rows(Console):
+        def on_broken_pipe(self) -> None:  # else it would exit as if a gate had refused
+            raise BrokenPipeError
+
+    console = Rows(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
     encoding = getattr(stream, "encoding", None) or "utf-8"
     for text, style in rows:
         shown = text.encode(encoding, "backslashreplace").decode(encoding)

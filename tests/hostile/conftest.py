@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +17,10 @@ from tests.hostile.scene import Scene, Stage
 
 
 @pytest.fixture(scope="session")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    return Stage(None, tmp_path_factory.mktemp("warm"), {})
+def stage(tmp_path_factory: pytest.TempPathFactory, warm_scanner: Path) -> Stage:
+    warm = tmp_path_factory.mktemp("warm")
+    shutil.copytree(warm_scanner, warm / "scanner")
+    return Stage(None, warm, {})
 
 
 @pytest.fixture

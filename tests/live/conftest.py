@@ -17,10 +17,8 @@ from runner.broker.upstream import Upstream
 from runner.demo.model import ScriptedModel
 from runner.demo.sample import make_sample
 from runner.errors import InfraError
-from runner.gates.scanner import Scanner
 from runner.ports import Engine, Lease
 from runner.records.sandbox import EngineName, Overlay
-from runner.records.scan import Sample as Text
 from runner.records.usage import Budget
 from runner.sandbox import codex_package
 from runner.sandbox import relay as relay_script
@@ -91,11 +89,10 @@ def lend(tmp_path: Path) -> Iterator[Lend]:
 
 
 @pytest.fixture(scope="session")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What every run's state begins with: compiling the scanner's rules takes seconds of CPU."""
+def warm(tmp_path_factory: pytest.TempPathFactory, warm_scanner: Path) -> Path:
+    """What every run's state begins with."""
     state = tmp_path_factory.mktemp("warm")
-    with Scanner(state / "scanner") as scanner:
-        scanner.scan(Text(data=b"nothing"), 120)
+    shutil.copytree(warm_scanner, state / "scanner")
     return state
 
 

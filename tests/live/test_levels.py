@@ -21,7 +21,8 @@ def at_level(world: World, level: int) -> None:
 
 def test_a_supervised_run_waits_and_one_word_lets_out_exactly_that(world: World) -> None:
     at_level(world, 1)
-    ended = world.run()
+    world.settings["CODEX_RUNNER_FORGE"] = ""  # it is remembered where the request belongs
+    ended = world.run(world.task, "--forge", "local")
     assert (ended.code, ended.report.conclusion) == (6, "needs-approval"), ended
     assert not world.branches() and "level 1, task: level = 1" in ended.error[0]
     run = ended.report.run
@@ -31,6 +32,8 @@ def test_a_supervised_run_waits_and_one_word_lets_out_exactly_that(world: World)
     assert shown.code == 6 and ended.report.patch is not None
     assert ended.report.patch.tree.encode() in shown.stdout
     digest = shown.stdout.decode().split()[-1]
+    told = json.loads(world.cli("approve", run, "--json").stdout)
+    assert (told["tree"], told["digest"]) == (ended.report.patch.tree, digest)
     assert world.cli("approve", run, "0" * 12).code == 2
     assert not world.branches()
 
@@ -49,9 +52,13 @@ def test_another_policy_is_another_action(world: World) -> None:
     digest = world.cli("approve", run).stdout.decode().split()[-1]
     config = world.home / ".config/codex-runner/config.toml"
     config.parent.mkdir(parents=True)
-    config.write_text("[limits]\nlines = 77\n")
-    refused = world.cli("approve", run, digest)
-    assert refused.code == 1 and b"another action" in refused.stderr
+    for text, why in (
+        ("[limits]\nlines = 77\n", b"another action"),
+        ("level = 0\n", b"nothing of level 0 is published: operator: level = 0"),
+    ):
+        config.write_text(text)
+        refused = world.cli("approve", run, digest)
+        assert refused.code == 1 and why in refused.stderr, refused
     assert not world.branches()
 
 
@@ -71,8 +78,10 @@ def test_an_audit_tells_and_leaves_nothing(world: World, tmp_path: Path) -> None
     assert ended.report.patch is None and not (ended.path / "patch").exists()
     assert not world.branches() and ended.report.plan is not None
     assert ended.report.plan.remote is None
-    if ended.report.agent is not None and ended.report.agent.inner_sandbox:
-        assert "Read-only file system" in (ended.path / "events.jsonl").read_text()
+    assert ended.report.agent is not None and ended.report.agent.inner_sandbox
+    assert "Read-only file system" in (ended.path / "events.jsonl").read_text()
+    shown = world.cli("show", ended.report.run, "--annotations")
+    assert b"::warning file=tally/stats.py,title=audit.remark,line=3::" in shown.stderr, shown
     sarif = tmp_path / "audit.sarif"
     assert world.cli("show", ended.report.run, "--sarif", str(sarif)).code == 0
     (result,) = json.loads(sarif.read_text())["runs"][0]["results"]

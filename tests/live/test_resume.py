@@ -66,10 +66,18 @@ def test_an_interrupted_agent_goes_on_from_its_patch(world: World) -> None:
 
 
 def test_a_finished_agent_is_not_asked_again(world: World) -> None:
+    config = world.home / ".config/codex-runner/config.toml"
+    config.parent.mkdir(parents=True)
+    rule = '[[rules]]\npattern = ["wget"]\ndecision = "forbidden"\n'
+    config.write_text(f'{rule}[dependencies]\nnew = "refuse"\n')
     first, _ = stopped_in_review(world)
     assert first.report.unfinished
+    config.write_text(f'[dependencies]\nnew = "warn"\n{rule}')
+    looser = resumed(world, first.report.run)
+    assert looser.code == 2 and "began: dependencies.new" in looser.error[0], looser
+    config.write_text(f'[limits]\nrequests = 300\n[dependencies]\nnew = "refuse"\n{rule}')
     with ScriptedModel((), review=verdict) as model:
-        second = told(world, upstream=model.url)
+        second = told(world, first.report.run, upstream=model.url)
     assert second.code == 0, second
     assert second.report.agent == first.report.agent and not second.report.attempts
     plan = second.report.plan

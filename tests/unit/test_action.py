@@ -13,12 +13,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from runner.errors import Conclusion
+from runner.policy.levels import EVENT, trigger_bounds
 from runner.process import Completed, run
 from runner.records.base import Oid, RunId
 from runner.records.report import Publication, RunReport
+from runner.starter import workflow_text
 
 ACTION = Path(__file__).parents[2] / "workflows" / "run"
 RUN = RunId("20261120-102233-7f3a9c")
@@ -250,6 +254,34 @@ def test_findings_become_annotations_and_nothing_else_does(job: Job) -> None:
     told = done.text().split("::\n")[-1].split("\n")
     assert [row for row in told if row.startswith("::")][:-1] == [good]
     assert json.loads((job.home / "shown.json").read_text())[-1] == RUN
+
+
+def test_what_an_audit_found_is_annotated(job: Job) -> None:
+    row = "::warning file=src/a.py,line=3,title=audit.remark::it sorts twice"
+    job.files["annotations"] = f"{row}\n"
+    done = job.step(a_report(conclusion="audited", publication=None))
+    assert done.code == 0 and row in done.text().split("\n")
+    assert job.outputs()["conclusion"] == "audited"
+
+
+def test_every_ending_a_job_may_ask_for_is_told() -> None:
+    texts = [(ACTION / "action.yml").read_text(), (ACTION.parent / "README.md").read_text()]
+    (row,) = re.findall(r"^  conclusion:\n    description: (.*)$", texts[0], re.MULTILINE)
+    (cell,) = re.findall(r"^\| `conclusion` \| (.*) \|$", texts[1], re.MULTILINE)
+    for told in (row, cell):
+        names = set(re.findall(r"(?:[a-z]+-)?[a-z]+(?=`|,|\.$)|no-report", told))
+        assert {*("published", "judged", "audited", "needs-approval", "refused")} <= names
+        assert names <= {*get_args(Conclusion), "no-report"}, names
+
+
+def test_what_starts_the_example_leaves_its_level() -> None:
+    """Else it would wait for a person, on a machine that is thrown away."""
+    for text in ((ACTION.parent / "nightly.yml").read_text(), workflow_text.TEXT):
+        (block,) = re.findall(r"^on:\n((?: .*\n)+)", text, re.MULTILINE)
+        events = re.findall(r"^  (?:# )?([a-z_]+):", block, re.MULTILINE)
+        assert {"schedule", "workflow_dispatch"} == {*events}
+        for event in events:
+            assert not list(trigger_bounds({EVENT: event}))
 
 
 def test_a_success_is_not_annotated(job: Job) -> None:

@@ -100,6 +100,22 @@ def test_hostile_content_ends(suffix: str) -> None:
         assert names({}, {f"x.{suffix}": piece * (120_000 // len(piece))})
 
 
+def test_marks_on_one_letter_end() -> None:
+    assert names({}, {"x.js": "a" + "\u0301\u0327" * 200_000})
+
+
+def test_objects_in_objects_end() -> None:
+    for deep in range(300, 1000, 50):
+        text = '{"a":' * deep + "1" + "}" * deep
+        assert names({"a.json": text}, {"a.json": f"{text}\n"}) <= {"code", "formatting"}
+
+
+@pytest.mark.parametrize("version", ["\u00b2", "\u2461", "\u0663"])
+def test_signs_that_look_like_numbers_are_versions(version: str) -> None:
+    before, after = ('{"dependencies": {"a": "' + of + '"}}' for of in ("1", version))
+    assert "dependencies" in names({"package.json": before}, {"package.json": after})
+
+
 def test_deep_content_is_no_formatting() -> None:
     for path, deep in (("a.py", "(" * 5000), ("a.json", "[" * 90_000)):
         assert names({path: deep}, {path: f"{deep}("}) == {"code"}

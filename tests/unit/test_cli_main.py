@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from runner.ledger.folder import RunFolder
 from runner.process import Completed, run
+from runner.records.base import RunId
 
 PACKAGE = Path(__file__).parents[2]
 
@@ -39,3 +44,31 @@ def test_engine_and_forge_are_described() -> None:
     words = " ".join(cli("run", "--help").text().split())
     assert "docker when it and its image are there, else bubblewrap" in words
     assert "Where the request is opened" in words
+
+
+@pytest.mark.parametrize("words", [("drill", "--list"), ("policy", "schema"), ("list",)])
+def test_a_reader_that_left_is_no_refusal(tmp_path: Path, words: tuple[str, ...]) -> None:
+    RunFolder.create(tmp_path, RunId("20261121-101112-abcdef"))
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "runner", *words]
+    env = {**os.environ, "CODEX_RUNNER_STATE": str(tmp_path)}
+    done = subprocess.run(
+        command, cwd=PACKAGE, env=env, stdout=write, stderr=subprocess.PIPE, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("verb", ["show", "diff", "apply", "explain", "approve", "resume"])
+def test_a_remedy_finds_the_state_that_was_named(tmp_path: Path, verb: str) -> None:
+    RunFolder.create(tmp_path, RunId("20261121-101112-abcdef"))
+    done = cli(verb, "nope", "--state", str(tmp_path))
+    assert done.code == 2
+    assert f"`codex-runner list --state {tmp_path}`" in done.stderr.decode()
+
+
+def test_the_attacks_as_json() -> None:
+    attacks = json.loads(cli("drill", "--list", "--json").stdout)
+    assert {"attack", "about"} == {*attacks[0]}
+    assert len(attacks) == len(cli("drill", "--list").stdout.splitlines())

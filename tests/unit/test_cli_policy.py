@@ -83,6 +83,12 @@ def test_an_unknown_field_is_told_with_a_near_one(repository: Path) -> None:
     assert getattr(done.exception, "remedy", "") == "did you mean limits.lines?"
 
 
+def test_a_field_that_cannot_be_explained_is_not_proposed(repository: Path) -> None:
+    done = call("explain", "notes", "-C", repository)  # of the settings, but no key of a file
+    assert "is no field" in str(done.exception)
+    assert "notes" not in getattr(done.exception, "remedy", "notes")
+
+
 def test_show(repository: Path) -> None:
     shown = told(repository, "show")
     assert shown["policy"]["limits"]["lines"] == 100

@@ -94,6 +94,13 @@ def test_what_is_wrong_is_named(old: str, new: str, problem: str, remedy: str) -
     assert caught.value.remedy.startswith(remedy)
 
 
+def test_both_spellings_of_a_table_count() -> None:
+    text = b"features = { a = false }\nfeature_requirements = { b = false, c = true }\n"
+    layer = read_codex_file(text, "requirements.toml").layer
+    assert layer.values["features_off"] == ("a", "b")
+    assert layer.place("features_off") == "requirements.toml, line 1"
+
+
 RULES = """\
 # what codex wrote itself
 prefix_rule(pattern=["git", ["push", "fetch"]], decision="forbidden",

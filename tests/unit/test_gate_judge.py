@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from threading import Event
+
 import pytest
 
 from runner.errors import InfraError
 from runner.gates.judge import judge
 from runner.gates.secrets import ENTRIES
-from runner.ports import TestRun
+from runner.ports import TestRun, Trial
 from runner.records.gate import GateReport
 from runner.records.scan import Hit, Sample, Scanned
+from runner.records.static import Analysed, Analysis
 from tests.fakes import CaseBuilder, answered, ended, nothing_found
 
 NAMES = [
@@ -50,6 +54,25 @@ def test_no_review_of_a_change_that_fails_its_tests() -> None:
     reports = judge(builder.case(), lambda _: None, nothing_found)
     assert verdicts(reports)["review"] == "not-run"
     assert "review" not in {kind for kind, _ in builder.asked}
+
+
+def test_static_and_tests_are_asked_side_by_side() -> None:
+    """Each is under way before the other ends."""
+    analysing, testing = Event(), Event()
+    case = CaseBuilder(new={"a.py": b"a = 1\n"}, review=answered("")).case()
+
+    def analyse(analysis: Analysis) -> Analysed:
+        analysing.set()
+        assert testing.wait(60)
+        return case.analyse(analysis)
+
+    def test(trial: Trial) -> TestRun:
+        testing.set()
+        assert analysing.wait(60)
+        return case.test(trial)
+
+    reports = judge(replace(case, analyse=analyse, test=test), lambda _: None, nothing_found)
+    assert [report.gate for report in reports] == NAMES
 
 
 def test_waived_tests_do_not_waive_the_review() -> None:

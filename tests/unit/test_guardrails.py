@@ -138,6 +138,24 @@ def test_an_expression_that_is_none() -> None:
             ready((declared,))
 
 
+@pytest.mark.parametrize("word", ["€", "naïve", "ﬁnal", "– a", "😀", "e\u0301t\u0301", "\u0301"])
+def test_keywords_of_any_letters_and_signs(word: str) -> None:
+    declared = Keywords(stage="input", name="Keyword Filter", keywords=(word,))
+    assert look(f"so {word} then", declared).verdict == "blocked"
+    assert look("so then", declared).verdict == "passed"
+
+
+def test_more_words_than_one_expression_holds() -> None:
+    many = tuple(f"{n}" + chr(97 + n % 26) * 990 for n in range(1000))
+    for declared in (
+        Keywords(stage="input", name="Keyword Filter", keywords=many),
+        TopicRules(stage="input", denied_keywords=many),
+        TopicRules(stage="input", allowed_keywords=many),
+    ):
+        with pytest.raises(ConfigError, match="input"):
+            ready((declared,))
+
+
 def test_an_expression_that_would_never_end_elsewhere() -> None:
     """RE2 does not backtrack."""
     declared = Format(stage="input", must_not_match=("^(a+)+$",))

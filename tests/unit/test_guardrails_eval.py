@@ -81,6 +81,27 @@ def test_a_check_that_is_not_declared(tmp_path: Path) -> None:
         call(tmp_path, str(written(tmp_path)), "--config", str(config))
 
 
+def test_the_file_of_an_unknown_check_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "samples.jsonl"
+    path.write_text('{"id": "1", "data": "x", "expected_triggers": {"Nope": true}}')
+    with pytest.raises(ConfigError, match=r"samples\.jsonl: .*unknown check"):
+        call(tmp_path, str(path))
+
+
+def test_no_samples_are_no_success(tmp_path: Path) -> None:
+    path = tmp_path / "samples.jsonl"
+    path.write_text("\n")
+    with pytest.raises(ConfigError, match="no samples"):
+        call(tmp_path, str(path))
+
+
+def test_a_state_that_cannot_be_made_is_two_lines(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file")
+    with pytest.raises(ConfigError, match="cannot make the state directory") as caught:
+        call(tmp_path, str(written(tmp_path)))
+    assert "--state" not in caught.value.remedy  # `policy test`, which ends so too, has none
+
+
 @pytest.mark.parametrize(
     "row",
     [

@@ -11,7 +11,7 @@ from runner.guarding import added_lines
 from runner.guardrails.gate import GuardrailsGate
 from runner.guardrails.guard import Guard
 from runner.records.gate import GateReport
-from runner.records.guardrail import BUILT_IN, Asking, Format, Guardrail, Pii, Size
+from runner.records.guardrail import BUILT_IN, Asking, Format, Guardrail, Keywords, Pii, Size
 from runner.report.codes import CODES
 from tests.fakes import CaseBuilder
 
@@ -38,6 +38,19 @@ def test_what_was_there_or_is_removed_is_not() -> None:
     assert judged(kept, BLOCKING).verdict == "passed"
     removed = CaseBuilder({"a.py": SSN + b"b\n", "b.py": SSN}, {"a.py": b"b\n"})
     assert judged(removed, BLOCKING).verdict == "passed"
+
+
+def test_names_that_git_quotes_hide_nothing() -> None:
+    for name in ("a\u202eb.md", 'a"\U000e0041.md'):
+        report = judged(CaseBuilder({}, {name: b"a\n"}), *BUILT_IN)
+        assert report.verdict == "refused", ascii(name)
+    word = Keywords(stage="output", name="Keyword Filter", keywords=("straße",))
+    assert judged(CaseBuilder({}, {'die "straße"\udcff': b"a\n"}), word).verdict == "refused"
+
+
+def test_long_lines_end() -> None:
+    [added] = added_lines(CaseBuilder({}, {"a.txt": b"x" * 30_000_000}).case())
+    assert len(added.text) == 30_000_000
 
 
 def test_long_lines_are_whole_again() -> None:

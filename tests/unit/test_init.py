@@ -283,7 +283,9 @@ def test_json_asks_nobody(checkout: Path) -> None:
     before = files(checkout)
     result = init(checkout, "--json")
     assert isinstance(result.exception, ConfigError)
-    assert {each["outcome"] for each in json.loads(result.stdout)["files"]} == {"not created"}
+    told = json.loads(result.stdout)
+    assert {each["outcome"] for each in told["files"]} == {"not created"}
+    assert told["next"] == []  # there is nothing to add, commit or run
     assert files(checkout) == before
 
 

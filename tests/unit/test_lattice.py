@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from itertools import permutations
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.policy.lattice import Decided, Place, compared, decide, decide_field
+from runner.records.base import Record
 from runner.records.merge import (
     LAYERS,
     AnyTrue,
@@ -25,7 +26,7 @@ from runner.records.merge import (
     normal_hosts,
     until,
 )
-from runner.records.policy import Field, Layer, fields
+from runner.records.policy import Field, Layer, Policy, fields
 from runner.records.task import Limits
 
 FIELDS = tuple(fields().values())
@@ -196,6 +197,28 @@ def test_every_field_is_in_the_policy_and_decided() -> None:
             value = getattr(value, part)
         assert value == decision.value, name
     assert {f"limits.{name}" for name in Limits.model_fields} <= fields().keys()
+
+
+def test_the_digest_covers_all_that_decides() -> None:
+    """Only the line that a rule stands on is left out."""
+    left_out = {
+        f"{record.__name__}.{name}"
+        for record in _records(Policy)
+        for name, info in record.model_fields.items()
+        if info.exclude
+    }
+    assert left_out == {"CommandRule.where"}
+
+
+def _records(kind: Any) -> set[type[Record]]:
+    """All that a type can hold."""
+    found: set[type[Record]] = set()
+    if isinstance(kind, type) and issubclass(kind, Record):
+        found = {kind}
+        parts: tuple[Any, ...] = tuple(info.annotation for info in kind.model_fields.values())
+    else:
+        parts = get_args(kind)
+    return found.union(*map(_records, parts))
 
 
 def test_a_field_without_a_merge_is_a_mistake() -> None:

@@ -248,6 +248,13 @@ def test_it_is_never_taken_for_none(etc: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is larger than"):
         load(tmp_path)
     etc.unlink()
+    folder = etc.parent
+    folder.rename(tmp_path / "moved")
+    folder.symlink_to("/nonexistent")
+    with pytest.raises(ConfigError, match="is a link to nothing"):
+        load(tmp_path)
+    folder.unlink()
+    folder.symlink_to(tmp_path / "moved")
     for name, says in (("/nonexistent/x.toml", "no such file"), ("x.toml", "not an absolute path")):
         with pytest.raises(ConfigError, match=says):
             load(tmp_path, "", {"CODEX_RUNNER_REQUIREMENTS": name})

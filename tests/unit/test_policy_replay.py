@@ -21,6 +21,7 @@ from runner.records.gate import Finding, GateReport
 from runner.records.level import Contribution, Standing
 from runner.records.patch import Patch
 from runner.records.policy import Layer
+from runner.records.rules import CommandRule
 from runner.replaying import NO_PATCH, Replay, Under, replay
 from tests.fakes import nothing_found
 from tests.unit.test_report_markdown import make_report
@@ -111,6 +112,15 @@ def test_under_the_same_policy_nothing_changes(repository: Path, tmp_path: Path)
     found = replay(seal(tmp_path / "state", repository), under(repository))
     assert found == Replay(run=RUN, title="Fix it", conclusion="published")
     assert not found.changed and not found.partial
+
+
+def test_a_rule_is_the_same_on_another_line(repository: Path, tmp_path: Path) -> None:
+    rule = CommandRule(pattern=(("wget",),), decision="forbidden", where="config.toml, line 4")
+    folder = seal(tmp_path / "state", repository, rules=(rule,))
+    moved = rule.model_copy(update={"where": "config.toml, line 9"})
+    user = Layer("user", "config.toml", {"rules": (moved,)})
+    assert not replay(folder, under(repository, user)).changed
+    assert [each.field for each in replay(folder, under(repository)).fields] == ["rules"]
 
 
 def test_what_changes_is_told_with_the_layer_that_decides(repository: Path, tmp_path: Path) -> None:

@@ -49,8 +49,10 @@ def test_no_text_of_anybody_leaves_its_place(field: str) -> None:
 
 
 def test_the_rest_is_counted() -> None:
-    rows = [*commands(report(*(finding(path=f"f{n}") for n in range(25))))]
+    found = report(*(finding(path=f"f{n}") for n in range(25)))
+    rows = [*commands(found, " --state /s")]
     assert len(rows) == MOST and "16 more" in rows[-1]
+    assert rows[-1].endswith(f"codex-runner explain {found.run} --state /s")
 
 
 def test_a_run_without_findings_tells_its_problem() -> None:

@@ -349,6 +349,8 @@ def test_a_suggested_command_finds_the_run(monkeypatch: pytest.MonkeyPatch, tmp_
     assert ending.placed(remedy, ending.state_words(tmp_path / "usual")) == remedy
     told = ending.placed(remedy, ending.state_words(tmp_path / "an other"))
     assert told == remedy.replace(RUN, f"{RUN} --state '{tmp_path}/an other'")
+    assert ending.placed("see `codex-runner sweep`", " --state s").endswith("sweep --state s`")
+    assert ending.placed(told, " --state s") == told
 
 
 def test_where_the_state_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -110,6 +110,17 @@ HIDDEN = (
     'echo "a $(git push) b"',
     "echo `git push`",
     "cat <(git push)",
+    "let 'a[$(git push)]'",
+    "read 'a[`git push`]'",
+    "test -v a[\\$\\(git\\ push\\)]",
+    'let "a[\\$(git push)]"',
+    "PS4='$(git push)'; set -x",
+    "compgen -C 'git push'",
+    "mapfile -C 'git push;' -c 1 <x",
+    "jobs -x git push",
+    "prlimit git push",
+    "setarch -R git push",
+    "pkexec git push",
     "git push $WHERE",
     "git push <<END\nx\nEND",
 )
@@ -142,6 +153,9 @@ def test_a_forbidden_command_does_not_hide(script: str) -> None:
         "bash /dev/stdin",
         "source /dev/stdin",
         "echo push | xargs git",
+        "shopt -s expand_aliases\nalias x='git push'\nx",
+        "alias x=git\nx push",
+        "hash -p /usr/bin/git x; x push",
         "echo git push | parallel",
         "echo 'open",
         'echo "open',
@@ -172,7 +186,8 @@ def test_file_names_that_may_be_words_of_a_rule_ask() -> None:
 
 def test_hostile_text_takes_no_time() -> None:
     """It does not come back from these where reading is not linear."""
-    for piece in ("[", "{a,", "\\", '"', "'", "$(", "`", "sudo ", "((", "<<", "a=b ", "2", "\\\n"):
+    several = ("[", "{a,", "\\", '"', "'", "$(", "`", "sudo ", "((", "<<", "a=b ", "2", "\\\n")
+    for piece in (*several, "'$('", "\\$\\("):
         BOOK.decide((piece * MAX_CHARACTERS)[:MAX_CHARACTERS])
         BOOK.decide(["sudo", "bash", "-c", (piece * MAX_CHARACTERS)[:MAX_CHARACTERS]])
 

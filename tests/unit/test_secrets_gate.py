@@ -13,6 +13,7 @@ import random
 import string
 import zipfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -51,8 +52,8 @@ OWN = token("sk-" + "own-", 40).encode()
 
 
 @pytest.fixture(scope="module")
-def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecretsGate]:
-    with Scanner(tmp_path_factory.mktemp("scanner")) as scanner:
+def gate(warm_scanner: Path) -> Iterator[SecretsGate]:
+    with Scanner(warm_scanner) as scanner:
         yield SecretsGate(scanner.scan)
 
 

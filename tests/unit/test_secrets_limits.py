@@ -9,6 +9,7 @@ import io
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -30,8 +31,8 @@ WEAK = "".join(f"pwd{n} = winter{n:04}\n" for n in range(130))
 
 
 @pytest.fixture(scope="module")
-def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecretsGate]:
-    with Scanner(tmp_path_factory.mktemp("scanner")) as scanner:
+def gate(warm_scanner: Path) -> Iterator[SecretsGate]:
+    with Scanner(warm_scanner) as scanner:
         yield SecretsGate(scanner.scan)
 
 

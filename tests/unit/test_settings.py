@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from runner.errors import ConfigError
 from runner.policy.repo_policy import NONE, parse_repo_policy, read_repo_policy
 from runner.policy.settings import Settings, load_settings
 from runner.policy.state import prepare_state
+from runner.process import run
 from runner.records.usage import Price
 
 FILE = """\
@@ -222,6 +225,32 @@ def test_a_limit_out_of_range_is_told_its_range(line: str, remedy: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_repo_policy(f"[limits]\n{line}\n".encode(), "policy")
     assert caught.value.remedy.startswith(remedy)
+
+
+def test_a_link_to_nothing_is_not_taken_for_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.symlink_to(tmp_path / "gone")
+    assert "config.toml is a link to nothing" in refused(user_file=path).problem
+
+
+HOSTILE = """
+import resource
+from runner.errors import ConfigError
+from runner.policy.repo_policy import parse_repo_policy
+resource.setrlimit(resource.RLIMIT_CPU, (8, 8))
+for text in ('a = "' + '\\\\"' * 30_000, " " * 60_000 + "=", "a = '" + "''\\n" * 20_000):
+    try:
+        parse_repo_policy(text.encode(), ".codex-runner.toml")
+    except ConfigError as error:
+        print(error.problem)
+"""
+
+
+def test_hostile_toml_takes_no_time(tmp_path: Path) -> None:
+    """Ended by its limit where the line of a message is looked for again and again."""
+    ended = run([sys.executable, "-c", HOSTILE], env=dict(os.environ), cwd=tmp_path, timeout_s=60)
+    told = ended.stdout.decode().splitlines()
+    assert [line.partition(": not TOML")[1] for line in told] == [": not TOML"] * 3
 
 
 def test_two_policies_are_one_too_many() -> None:

@@ -29,6 +29,8 @@ MAX_ANNOTATIONS = 20
 """GitHub shows ten errors and ten warnings of a step."""
 CONCLUSION = re.compile(r"[a-z]+(-[a-z]+)*")
 NO_REPORT = "no-report"
+AUDITED = "audited"
+"""The one success whose findings are what it was for."""
 
 
 def main() -> int:
@@ -38,7 +40,7 @@ def main() -> int:
     folder = folder_of(report, state)
     conclusion = outputs(report, folder)
     summarise(folder, conclusion)
-    if folder and code:
+    if folder and (code or conclusion == AUDITED):
         annotate(folder)
     kind = "notice" if code == 0 else "error"
     print(f"::{kind} title=codex-runner::{conclusion}, exit status {code}", flush=True)
