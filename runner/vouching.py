@@ -5,9 +5,16 @@ from __future__ import annotations
 from runner.errors import ConfigError, RefusedError
 from runner.ledger.folder import REPORT, RunFolder
 from runner.ledger.keys import local_public_key
-from runner.ledger.receipt import examine
+from runner.ledger.receipt import Standing, examine
 from runner.records.report import RunReport
 from runner.report.saved import read_report
+
+
+def require_vouched(folder: RunFolder, standing: Standing, remedy: str) -> None:
+    """Raises RefusedError: no valid receipt, or what it signs was changed."""
+    if not standing.good:
+        what = standing.why or f"changed since it was signed: {', '.join(standing.mismatches)}"
+        raise RefusedError(f"the receipt of {folder.run} does not vouch for it: {what}", remedy)
 
 
 def vouched_report(folder: RunFolder) -> RunReport:
@@ -22,8 +29,5 @@ def vouched_report(folder: RunFolder) -> RunReport:
         remedy = "wait for its end" if condition == "running" else "codex-runner sweep"
         raise ConfigError(f"run {name} is {condition}", remedy)
     standing = examine(folder, local_public_key(folder.state))
-    if not standing.good:
-        what = standing.why or f"changed since it was signed: {', '.join(standing.mismatches)}"
-        remedy = "run the task again: nothing of it can be believed"
-        raise RefusedError(f"the receipt of {name} does not vouch for it: {what}", remedy)
+    require_vouched(folder, standing, "run the task again: nothing of it can be believed")
     return read_report(folder.read(REPORT) or b"", f"{REPORT} of run {name}")

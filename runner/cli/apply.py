@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli.options import json_option, state_option, tidied_state
-from runner.cli.vouched import require_vouched
 from runner.errors import ConfigError
+from runner.vouching import require_vouched
 
 if TYPE_CHECKING:
     from runner.ledger.folder import RunFolder

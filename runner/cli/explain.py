@@ -10,8 +10,8 @@ import click
 
 from runner.cli.ending import state_words
 from runner.cli.options import json_option, state_option, tidied_state
-from runner.cli.vouched import require_vouched
 from runner.errors import ConfigError
+from runner.vouching import require_vouched
 
 
 @click.command()

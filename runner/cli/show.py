@@ -10,7 +10,7 @@ import click
 from runner.cli.ending import state_words
 from runner.cli.findings import tell_findings
 from runner.cli.options import json_option, state_option, tidied_state
-from runner.cli.vouched import require_vouched
+from runner.vouching import require_vouched
 
 if TYPE_CHECKING:
     from runner.ledger.folder import RunFolder

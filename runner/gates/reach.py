@@ -17,6 +17,14 @@ _SCRIPT = re.compile(r"(?:^|/)[\w.-]+$")
 _TEXT = re.compile(r"(?:\.(?:sh|bash|zsh|mk|toml|ini|cfg|json|ya?ml)|(?:^|/)[^./]+)$")
 """Files whose words are commands; a program's own words are not read."""
 _RUNS = frozenset({"run", "run-script", "exec"})
+_READING = """
+    ls cat head tail wc grep egrep fgrep rg diff cmp stat test [ echo printf touch mkdir rmdir rm cp
+    mv cd true false mypy pyright ruff flake8 black isort pylint bandit eslint prettier tsc
+    """
+_READERS = frozenset(_READING.split())
+"""Programs that run none of the files they are given."""
+_BEFORE = frozenset({"!", "if", "then", "elif", "else", "do", "while", "until"})
+_BETWEEN = re.compile(r"[;&|()`]+")
 
 
 def paths(command: str | None, read: Read) -> frozenset[str]:
@@ -32,12 +40,12 @@ class _Reach:
     def of(self, command: str) -> frozenset[str]:
         todo, found = [command], set[str]()
         while todo and len(self._seen) < MOST_FILES:
-            words = _words(todo.pop())
-            paths = [re.sub(r"^(?:\./)+", "", word) for word in words]
-            paths += [each.replace(".", "/") + ".py" for each in _modules(words)]
-            found.update(paths)
-            todo += self._files(paths)
-            todo += self._targets(words)
+            for words in _commands(todo.pop()):
+                paths = [re.sub(r"^(?:\./)+", "", word) for word in words]
+                paths += [each.replace(".", "/") + ".py" for each in _modules(words)]
+                found.update(paths)
+                todo += self._files(paths)
+                todo += self._targets(words)
         return frozenset(found)
 
     def _files(self, paths: list[str]) -> Iterator[str]:
@@ -116,13 +124,19 @@ def _modules(words: list[str]) -> Iterator[str]:
     yield from (words[at + 1] for at, word in enumerate(words[:-1]) if word == "-m")
 
 
-def _words(text: str) -> list[str]:
-    """Of a command, or of a program that lists a command's words."""
-    found: list[str] = []
+def _commands(text: str) -> Iterator[list[str]]:
+    """Words of each simple command that may run a file; also of a program that lists them."""
     for row in text.splitlines():
-        plain = re.sub(r"[\"'(),;&|\[\]{}=]+", " ", row)
-        try:
-            found += shlex.split(plain, comments=True)
-        except ValueError:
-            found += plain.split()
-    return found
+        for part in _BETWEEN.split(row):
+            words = _words(part)
+            first = next((word for word in words if word not in _BEFORE), "")
+            if first.rpartition("/")[2] not in _READERS:
+                yield words
+
+
+def _words(text: str) -> list[str]:
+    plain = re.sub(r"[\"',\[\]{}=]+", " ", text)
+    try:
+        return shlex.split(plain, comments=True)
+    except ValueError:
+        return plain.split()

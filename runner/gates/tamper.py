@@ -16,7 +16,7 @@ from runner.gates import pytests, reach, steering, wordtests
 from runner.gates.compare import Both, compare
 from runner.gates.languages import Language, language
 from runner.gates.suspicion import Suspicion
-from runner.gates.testpaths import is_data, is_snapshot
+from runner.gates.testpaths import is_collected, is_data, is_snapshot
 from runner.ports import Case
 from runner.records.gate import Finding, GateReport
 from runner.records.patch import Change
@@ -59,8 +59,8 @@ def _files(case: Case) -> Iterator[Suspicion]:
         if what is not None:
             yield Suspicion("shadow", path, 1, f"would be used instead of {what}")
         steered = steering.steers(path, old, new)
-        if steered is None and path in run:
-            steered = "the test command runs it"
+        if steered is None and path in run and not _is_compared(path, old):
+            steered = "the test command runs it"  # a file of tests is compared, test by test
         if steered is not None:
             mild = old is None and path not in run and steering.on_demand(path)
             yield Suspicion("steered", path, 1, steered, only_a_warning=mild)
@@ -76,6 +76,11 @@ def _name(change: Change) -> str:
 def _quoted(name: str) -> str:
     """As records have it."""
     return encode_path(name.encode(errors="surrogateescape"))
+
+
+def _is_compared(path: str, old: bytes | None) -> bool:
+    side = _read(old, language(path)) if is_collected(path) else None
+    return side is not None and bool(side.tests)
 
 
 def _expected(path: str, old: bytes, new: bytes | None) -> Iterator[Suspicion]:

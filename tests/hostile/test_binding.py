@@ -91,8 +91,10 @@ def test_a_bomb_ends_in_a_verdict(scene: Scene) -> None:
 
 @pytest.mark.parametrize("prompt", ["--trust", "resume --last", "-c model=x", "review"])
 def test_a_prompt_that_looks_like_an_option(scene: Scene, prompt: str) -> None:
+    """No known work: a person has to let it out; the agent is asked it all the same."""
     attack = scene.attack("echo x", f"--prompt={prompt}", "--test", "true")
-    assert attack.ended.code == 0, attack.ended
+    told = attack.ended
+    assert (told.code, told.report.conclusion) == (6, "needs-approval"), told
     assert prompt in json.dumps(attack.requests[0])
 
 

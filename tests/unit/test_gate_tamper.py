@@ -532,3 +532,31 @@ def test_names_that_git_quotes_hide_nothing(folder: str) -> None:
 def test_what_lies_in_a_quoted_place_of_a_runner() -> None:
     report = tamper.check(CaseBuilder(new={'va"ult/pytest.py': b"x = 1\n"}).case())
     assert [each.code for each in report.findings] == ["tamper.shadow"]
+
+
+RUNS = "if ! grep -q x src/a.py; then cat src/a.py; fi; mypy src/a.py && pytest tests/test_a.py"
+
+
+@pytest.mark.parametrize(
+    ("path", "command", "verdict"),
+    [
+        ("src/a.py", RUNS, "passed"),
+        ("tests/test_a.py", RUNS, "passed"),
+        ("tests/test_a.py", "python tests/test_a.py", "passed"),
+        ("ci/check", "grep x y; X=1 ./ci/check", "refused"),
+        ("ci/run.py", "cat x | python -u ci/run.py", "refused"),
+        ("ci/run.sh", "sh -c 'cat x; . ci/run.sh'", "refused"),
+    ],
+)
+def test_what_a_command_only_reads_or_compares_is_free(
+    path: str, command: str, verdict: str
+) -> None:
+    test = b"def test_a():\n    assert f() == 1\n"
+    case = CaseBuilder(old={path: test}, new={path: test + b"\n\nX = 2\n"}, test=command).case()
+    assert tamper.check(case).verdict == verdict
+
+
+def test_a_collected_name_without_tests_is_a_runner() -> None:
+    old, new = {"tests/test_all.py": b"run_all()\n"}, {"tests/test_all.py": b"print('ok')\n"}
+    case = CaseBuilder(old=old, new=new, test="python tests/test_all.py").case()
+    assert tamper.check(case).verdict == "refused"
