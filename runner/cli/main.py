@@ -66,9 +66,9 @@ class Verbs(click.Group):
             from runner.cli.ending import placed, state_words
             from runner.cli.options import STATE
 
-            state = ctx.meta.get(STATE)
-            remedy = placed(error.remedy, state_words(state)) if state else error.remedy
-            raise type(error)(error.problem, remedy) from error
+            if state := ctx.meta.get(STATE):
+                error.remedy = placed(error.remedy, state_words(state))
+            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):

@@ -67,6 +67,7 @@ def _field(name: str, decision: Decision) -> dict[str, Any]:
         "value": plain(decision.value),
         "by": [_place(each) for each in decision.by],
         "pinned": decision.pinned is not None,
+        "means": _means(name, decision.value),
         "dropped": [
             {
                 "by": _place(each.asker),
@@ -77,6 +78,13 @@ def _field(name: str, decision: Decision) -> dict[str, Any]:
             for each in decision.dropped
         ],
     }
+
+
+def _means(name: str, value: Any) -> dict[str, str]:
+    """What one field stands for, if that is several things."""
+    from runner.records.level import BUNDLES
+
+    return BUNDLES[value].model_dump() if name == "level" else {}
 
 
 def _setting(settings: Settings, name: str | None) -> Iterator[dict[str, Any]]:
@@ -91,6 +99,7 @@ def _setting(settings: Settings, name: str | None) -> Iterator[dict[str, Any]]:
             "value": value,
             "by": [{"layer": "settings", "where": settings.source_of(name)}],
             "pinned": name in settings.pinned,
+            "means": {},
             "dropped": [{"told": [note]} for note in told],
         }
 
@@ -103,6 +112,8 @@ def _rows(told: Mapping[str, Any]) -> Iterator[str]:
     import json
 
     yield f"{told['field']} = {json.dumps(told['value'], ensure_ascii=False)}"
+    if told["means"]:
+        yield "  means " + ", ".join(f"{key} {value}" for key, value in told["means"].items())
     for place in told["by"]:
         pinned = ", pinned" if told["pinned"] else ""
         yield f"  by {place['layer']}: {place['where']}{pinned}"

@@ -24,11 +24,14 @@ _JOINT = re.compile(
 )
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}+(?:\r?\n[ \t]*+[A-Za-z0-9+/_-]++)*+={0,2}")
 _HEX = re.compile(rb"(?:[0-9a-fA-F]{2}){12,}+")
-_ESCAPED = re.compile(rb"(?:(?:%|\\x|\\u00|&#x)[0-9a-fA-F]{2};?){6,}+")
+_ESCAPED = re.compile(
+    rb"(?<![\w.~-])[\w.~-]*+(?:(?:%|\\x|\\u00|&#x)[0-9a-fA-F]{2};?[\w.~-]*+)++", re.ASCII
+)
+"""A word of which at least one character is escaped."""
 _TEXT = re.compile(rb"[\t\r\n -~]{%d,}+" % RUN_BYTES)
 _NEWLINE = re.compile(rb"\n")
 _BLANK = re.compile(rb"\s+")
-_ESCAPE_SIGN = re.compile(rb"%|\\x|\\u00|&#x|;")
+_ESCAPE = re.compile(rb"(?:%|\\x|\\u00|&#x)([0-9a-fA-F]{2});?")
 
 
 class View:
@@ -116,8 +119,8 @@ def _base64(run: bytes) -> bytes:
     return base64.b64decode(body + b"=" * (-len(body) % 4)).replace(b"\0", b"")
 
 
-def _escaped(run: bytes) -> bytes:
-    return binascii.unhexlify(_ESCAPE_SIGN.sub(b"", run))
+def _escaped(word: bytes) -> bytes:
+    return _ESCAPE.sub(lambda each: binascii.unhexlify(each[1]), word)
 
 
 _DECODERS: tuple[tuple[re.Pattern[bytes], Callable[[bytes], bytes]], ...] = (

@@ -70,6 +70,14 @@ def test_explain_names_layer_line_and_what_was_dropped(repository: Path) -> None
     ]
 
 
+def test_explain_says_what_a_level_stands_for(repository: Path) -> None:
+    (level,) = told(repository, "explain", "level")
+    assert (level["value"], level["means"]["publication"]) == (2, "draft")
+    shown = call("explain", "level", "-C", repository).stdout
+    assert "means name autonomous with gates, sandbox workspace-write" in shown
+    assert "approvals none, gates all, publication draft" in shown
+
+
 def test_explain_tells_settings_too(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CODEX_RUNNER_ENGINE", "bubblewrap")
     (engine,) = told(repository, "explain", "engine")

@@ -135,6 +135,10 @@ HIDINGS: dict[str, Callable[[str], bytes]] = {
     "base64 twice": lambda text: base64.b64encode(base64.b64encode(text.encode())),
     "base64 in lines": wrapped,
     "hex": lambda text: text.encode().hex().encode(),
+    "one escape in a URL": lambda text: (
+        f"https://x.example/?a={text.replace('_', '%5F')}&b".encode()
+    ),
+    "one escape in a literal": lambda text: text.replace("_", "\\x5f").encode(),
     "hex escapes": lambda text: "".join(f"\\x{ord(char):02x}" for char in text).encode(),
     "unicode escapes": lambda text: "".join(f"\\u{ord(char):04x}" for char in text).encode(),
     "percent": lambda text: "".join(f"%{ord(char):02X}" for char in text).encode(),
