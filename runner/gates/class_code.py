@@ -63,10 +63,10 @@ def code_lines(path: str, data: bytes) -> tuple[str, ...]:
         text = text if strange(data) else _python(text)
     else:
         text = _generic(text, suffix)
-    return tuple(map(_composed, text.split("\n")))
+    return tuple(map(composed, text.split("\n")))
 
 
-def _composed(line: str) -> str:
+def composed(line: str) -> str:
     """In pieces: marks on one letter take time by the square of their number."""
     pieces = (line[at : at + _PIECE_CHARS] for at in range(0, len(line), _PIECE_CHARS))
     return "".join(unicodedata.normalize("NFKC", piece) for piece in pieces)
@@ -83,8 +83,7 @@ def is_formatting(path: str, old: bytes, new: bytes) -> bool:
     """Both sides mean the same to the language; where that cannot be told, the same to a reader."""
     suffix = path.rpartition(".")[2].lower()
     if suffix in {"py", "pyi"}:
-        before = _tree(old)
-        return before is not None and before == _tree(new)
+        return _is_same_python(old, new)
     if suffix == "json":
         return _is_same_json(old, new)
     return _trimmed(old) == _trimmed(new)
@@ -94,14 +93,22 @@ def _trimmed(data: bytes) -> list[bytes]:
     return [line.rstrip() for line in data.split(b"\n") if line.strip()]
 
 
-def _tree(data: bytes) -> str | None:
-    """None = it is no Python that everybody reads the same way."""
-    if strange(data) or is_piled(data):
-        return None
+def _is_same_python(old: bytes, new: bytes) -> bool:
+    """Statement by statement, up to the first that differs."""
     try:
-        return ast.dump(ast.parse(data))
+        before, after = _statements(old), _statements(new)
+        return len(before) == len(after) and all(
+            ast.dump(one) == ast.dump(other) for one, other in zip(before, after, strict=True)
+        )
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+        return False
+
+
+def _statements(data: bytes) -> list[ast.stmt]:
+    """Raises SyntaxError, and others: it is no Python that everybody reads the same way."""
+    if (why := strange(data)) is not None or is_piled(data):
+        raise SyntaxError(why)
+    return ast.parse(data).body
 
 
 def _is_same_json(old: bytes, new: bytes) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 
-from runner.gates.class_code import code_lines, without_prose
+from runner.gates.class_code import code_lines, composed, without_prose
 from runner.gates.class_words import LINE_WORDS, Seen, spoken
 from runner.records.classes import ClassName
 
@@ -77,15 +77,12 @@ def of_file(data: bytes) -> Iterator[Seen]:
 
 def of_lines(path: str, data: bytes, changed: Sequence[int]) -> Iterator[Seen]:
     """One side's changed lines, by number, with those that a changed decision stands beside."""
-    lines = code_lines(path, data)
     touched = frozenset(changed)
-    numbers = set(touched)
-    for number in touched:
-        if 0 < number <= len(lines) and _DECIDES.search(lines[number - 1]):
-            numbers |= {*range(max(1, number - NEAR), number + NEAR + 1)}
-    for number in sorted(numbers):
-        if not 0 < number <= len(lines):
-            continue
+    rows = [composed(row) for row in data.decode(errors="surrogateescape").split("\n")]
+    if not any(_speaks(rows[number - 1]) for number in _asked(rows, touched)):
+        return  # nor does it without its comments
+    lines = code_lines(path, data)
+    for number in _asked(lines, touched):
         near = "" if number in touched else ", beside a changed decision"
         line = lines[number - 1]
         for name, pattern in _LINES.items():
@@ -93,3 +90,16 @@ def of_lines(path: str, data: bytes, changed: Sequence[int]) -> Iterator[Seen]:
                 yield name, f"the line has `{hit[0].strip()[:60]}`{near}", number
         for name, word in spoken(without_prose(line), LINE_WORDS).items():
             yield name, f"the line speaks of {word}{near}", number
+
+
+def _asked(lines: Sequence[str], touched: Set[int]) -> list[int]:
+    """Numbers of the changed lines, and of those near a changed decision."""
+    numbers = set(touched)
+    for number in touched:
+        if 0 < number <= len(lines) and _DECIDES.search(lines[number - 1]):
+            numbers |= {*range(number - NEAR, number + NEAR + 1)}
+    return sorted(number for number in numbers if 0 < number <= len(lines))
+
+
+def _speaks(row: str) -> bool:
+    return any(each.search(row) for each in _LINES.values()) or bool(spoken(row, LINE_WORDS))
