@@ -127,7 +127,7 @@ def test_the_wall_clock_ends_it(engine: DockerEngine) -> None:
 def test_an_interrupt_comes_first(engine: DockerEngine) -> None:
     """The command hears SIGINT and may say its last words."""
     ears = Ears(lambda out: "interrupted" if b"ready" in out else None)
-    command = "trap 'echo heard; exit 0' INT; echo ready; while :; do sleep 0.1; done"
+    command = "trap 'echo heard; exit 0' INT; sleep 100 & echo ready; wait"
     ended = engine.run(shell(command), b"", ears)
     assert ended.stopped == "interrupted"
     assert ears.out == b"ready\nheard\n"
