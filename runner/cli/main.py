@@ -6,13 +6,13 @@ import errno
 import os
 import sys
 from contextlib import suppress
-from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
 import click
 
 from runner import __version__
+from runner.cli.verbs import Verbs
 from runner.errors import InfraError, RunnerError
 from runner.text import line
 
@@ -43,17 +43,8 @@ VERBS = MappingProxyType(
 """Verb -> one line. Kept here so that --help imports no verb."""
 
 
-class Verbs(click.Group):
-    """A group whose verbs are imported when they are called, not before."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in VERBS:
-            return None
-        command: click.Command = import_module(f"runner.cli.{cmd_name}").command
-        return command
+class Program(Verbs):
+    """All verbs."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """An error's remedy finds the state that was named; a reader that left is no refusal."""
@@ -70,10 +61,6 @@ class Verbs(click.Group):
                 error.remedy = placed(error.remedy, state_words(state))
             raise
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl(list(VERBS.items()))
-
 
 EPILOG = """\b
 Exit codes:
@@ -87,7 +74,12 @@ Start with:  codex-runner demo
 """
 
 
-@click.group(cls=Verbs, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Program,
+    verbs=VERBS,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="codex-runner")
 def cli() -> None:
     """Let a coding agent work on a repository with nobody watching.

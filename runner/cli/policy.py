@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from types import MappingProxyType
 
 import click
+
+from runner.cli.verbs import Verbs
 
 VERBS = MappingProxyType(
     {
@@ -21,24 +22,7 @@ VERBS = MappingProxyType(
 )
 
 
-class Verbs(click.Group):
-    """Verbs that are imported when they are called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in VERBS:
-            return None
-        command: click.Command = import_module(f"runner.cli.policy_{cmd_name}").command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl(list(VERBS.items()))
-
-
-@click.group(cls=Verbs)
+@click.group(cls=Verbs, verbs=VERBS, modules="runner.cli.policy_")
 def command() -> None:
     """Layers of policy: built-in, organisation, user, repository (at the base commit), task.
 
