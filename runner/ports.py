@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from runner.case import TestRun as TestRun  # noqa: PLC0414 - it is a part of th
 from runner.case import Trial as Trial  # noqa: PLC0414 - it is a part of this page
 from runner.records.agent import AgentEvent, AgentResult
 from runner.records.base import Oid, RunId
+from runner.records.evidence import AgentId, Entry, Kind, ReceiptId, Statement
 from runner.records.gate import GateReport
 from runner.records.patch import Patch
 from runner.records.report import Publication, RunReport
@@ -274,6 +276,29 @@ class Progress(Protocol):
     def event(self, event: AgentEvent) -> None: ...
     def usage(self, usage: Usage) -> None: ...
     def gate(self, report: GateReport) -> None: ...
+
+
+class Ledger(Protocol):
+    """Signed statements, append-only; used by many threads at once."""
+
+    def submit(self, statement: Statement) -> Future[Entry]:
+        """Signed with the key of its kind; done when it is durable.
+
+        Its future raises InfraError: the ledger cannot be written, or does not match itself.
+        """
+
+    def append(self, statement: Statement) -> Entry:
+        """`submit`, waited for."""
+
+    def entry(self, receipt: ReceiptId) -> Entry | None: ...
+    def entries(
+        self,
+        *,
+        run: RunId | None = None,
+        agent: AgentId | None = None,
+        kinds: tuple[Kind, ...] = (),
+    ) -> Iterator[Entry]:
+        """In their order; no kinds = all."""
 
 
 class Folder(Protocol):

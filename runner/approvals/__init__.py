@@ -1,0 +1,1 @@
+"""Requests to people, and their words: bound to one action, used once, for a short time."""
