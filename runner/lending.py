@@ -18,9 +18,9 @@ from runner.errors import ConfigError, RunnerError
 from runner.installing import credentials
 from runner.policy.budget import require_prices
 from runner.policy.settings import Settings
-from runner.ports import Base
 from runner.records.plan import Plan
 from runner.records.provider import Endpoint, Provider
+from runner.records.repository import Base
 
 NO_KEY = Key(b"a-recording-needs-none", "--replay")
 NOWHERE = "http://replay.invalid/v1"

@@ -18,6 +18,7 @@ from runner.records.evidence import AgentId, Entry, Kind, ReceiptId, Statement
 from runner.records.gate import GateReport
 from runner.records.patch import Patch
 from runner.records.report import Publication, RunReport
+from runner.records.repository import Base
 from runner.records.sandbox import Check, EngineName, Exit, Overlay, SandboxSpec, StopReason, Walls
 from runner.records.setup import Layer, Wanted
 from runner.records.usage import Budget, Usage
@@ -66,21 +67,6 @@ class Engine(Protocol):
         Raises:
             InfraError: the sandbox could not be made (the command itself may fail freely).
         """
-
-
-@dataclass(frozen=True, slots=True)
-class Base:
-    """A repository at one commit."""
-
-    repository: Path
-    commit: Oid
-    tree: Oid
-    branch: str | None
-    """The branch checked out in the repository, None when detached."""
-    remote: str | None
-    """URL of `origin` (or the only remote), credentials removed."""
-    remote_branch: str | None
-    """The remote's default branch as far as the repository knows."""
 
 
 class Source(Protocol):

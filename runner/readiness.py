@@ -22,12 +22,13 @@ from runner.policy.layers import decide_run
 from runner.policy.plan import make_plan, new_run_id
 from runner.policy.repo_policy import NONE
 from runner.policy.settings import Settings
-from runner.ports import Base, Case
+from runner.ports import Case
 from runner.records.base import Oid, Sha256
 from runner.records.gate import GateReport
 from runner.records.patch import Change, Patch
 from runner.records.plan import Plan
 from runner.records.posture import EngineFindings, Guarantee, Standing
+from runner.records.repository import Base
 from runner.records.task import Task
 
 NOTHING = Oid("0" * 40)

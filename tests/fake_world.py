@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Literal
 
 from runner.errors import RunnerError
-from runner.ports import Base, Case, Engine, Request, Session, TestRun, Trial
+from runner.ports import Case, Engine, Request, Session, TestRun, Trial
 from runner.records.agent import AgentEvent, AgentResult
 from runner.records.base import Oid, RunId, Sha256
 from runner.records.gate import GateReport, Verdict
 from runner.records.patch import Patch
 from runner.records.plan import Plan
 from runner.records.report import Publication, RunReport
+from runner.records.repository import Base
 from runner.records.sandbox import Check, Exit, Overlay, SandboxSpec, StopReason
 from runner.records.setup import Layer, Wanted
 from runner.records.static import Analysed

@@ -19,9 +19,9 @@ from runner.policy.remote import choose_forge
 from runner.policy.review import decide_review
 from runner.policy.settings import BUILT_IN, COMMAND_LINE, Settings
 from runner.policy.setup import decide_setup
-from runner.ports import Base
 from runner.records.base import RunId
 from runner.records.plan import ForgeName, Plan
+from runner.records.repository import Base
 from runner.records.sandbox import EngineName
 from runner.records.task import Task
 

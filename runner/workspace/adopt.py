@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 
 from runner.errors import ConfigError, RefusedError
-from runner.ports import Base
 from runner.records.base import Oid
 from runner.records.patch import Patch
 from runner.records.paths import decode_path
+from runner.records.repository import Base
 from runner.workspace import changes
 from runner.workspace.draft import Draft
 from runner.workspace.git import Git, plain

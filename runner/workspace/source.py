@@ -10,10 +10,11 @@ from types import MappingProxyType
 
 from runner.errors import ConfigError, InfraError
 from runner.live import LIVE, take
-from runner.ports import Base, Engine
+from runner.ports import Engine
 from runner.records.base import Oid
 from runner.records.patch import Patch
 from runner.records.paths import decode_path
+from runner.records.repository import Base
 from runner.records.sandbox import Overlay
 from runner.records.setup import Layer, Wanted
 from runner.remove import remove_tree

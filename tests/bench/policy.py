@@ -12,8 +12,8 @@ from runner.policy.plan import make_plan
 from runner.policy.repo_policy import parse_repo_policy
 from runner.policy.settings import load_settings
 from runner.policy.task_file import parse_task
-from runner.ports import Base
 from runner.records.base import Oid, RunId
+from runner.records.repository import Base
 from tests.bench.rounds import Setting, interleave
 from tests.bench.row import Row
 

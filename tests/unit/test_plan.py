@@ -19,10 +19,10 @@ from runner.policy.remote import choose_forge
 from runner.policy.repo_policy import NONE
 from runner.policy.settings import Settings, load_settings
 from runner.policy.task_file import parse_task
-from runner.ports import Base
 from runner.records.base import Oid, RunId, Sha256
 from runner.records.plan import Plan
 from runner.records.policy import Layer
+from runner.records.repository import Base
 from runner.records.task import Limits, Task
 
 RUN = RunId("20261120-102233-7f3a9c")
