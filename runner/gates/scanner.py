@@ -97,8 +97,9 @@ class Scanner:
         child, self._child = self._child, None
         if child is None:
             return
-        kill_group(child.pid)
-        child.wait()
+        if child.returncode is None:  # once it is waited for, its number may be another's
+            kill_group(child.pid)
+            child.wait()
         for pipe in (child.stdin, child.stdout, child.stderr):
             if pipe is not None:
                 pipe.close()

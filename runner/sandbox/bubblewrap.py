@@ -85,7 +85,7 @@ class BubblewrapEngine:
         ):
             around = scope.around(spec.walls, wanted - group.directories.keys())
             stop = Stop(spec, watching, heard, tree)
-            process.stream(
+            ended = process.stream(
                 [*around.argv, *argv],
                 stdin=stdin,
                 env=around.env,
@@ -99,7 +99,7 @@ class BubblewrapEngine:
             )
             out_of_memory = stop.out_of_memory or tree.group.out_of_memory()
             return Exit(
-                code=None if stop.reason else _code(tree.exit_code(), heard, out_of_memory),
+                code=None if stop.reason else _code(tree, heard, out_of_memory, ended.code),
                 stopped=stop.reason,
                 out_of_memory=out_of_memory,
                 duration_ms=_ms(tree.released_at, time.monotonic()),
@@ -150,18 +150,19 @@ def _memory_file(stack: ExitStack, content: bytes) -> int:
     return descriptor
 
 
-def _code(told: int | None, heard: Heard, out_of_memory: bool) -> int:
+def _code(tree: Tree, heard: Heard, out_of_memory: bool, own: int) -> int:
     """Without a status the sandbox was killed as a whole, or the command never ran: then stderr is
-    bubblewrap's own.
+    bubblewrap's own, and so is the status `own`; below 0 it is the signal that killed it.
 
     Raises:
         InfraError: the sandbox could not be made.
     """
-    if told is not None:
+    if (told := tree.exit_code()) is not None:
         return told
     if out_of_memory:
         return KILLED
-    complaint = (heard.tail().strip().splitlines() or ["it was killed"])[-1]
+    silent = f"it ended with status {own} " + ("before" if tree.first is None else "after")
+    complaint = (heard.tail().strip().splitlines() or [f"{silent} its first process was made"])[-1]
     if complaint.startswith("bwrap: execvp"):
         return NOT_FOUND if complaint.endswith("No such file or directory") else NOT_EXECUTABLE
     raise InfraError(f"bubblewrap made no sandbox: {complaint}", "run `codex-runner doctor`")

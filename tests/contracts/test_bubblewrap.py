@@ -66,6 +66,20 @@ def test_a_workspace_that_cannot_be_mounted(own: Probe) -> None:
         own.with_(workspace=broken).sh("true")
 
 
+@pytest.mark.parametrize(
+    ("ending", "status"), [("exit 9", "status 9"), ("kill -9 $$", "status -9")]
+)
+def test_one_that_ends_without_a_word_is_told_by_its_status(
+    tmp_path: Path, ending: str, status: str
+) -> None:
+    package = CodexPackage(tmp_path, "0.163.0")
+    (tmp_path / "codex-resources").mkdir()
+    package.bubblewrap.write_text(f"#!/bin/sh\n{ending}\n")
+    package.bubblewrap.chmod(0o755)
+    with pytest.raises(InfraError, match=f"{status} before its first process was made"):
+        Probe(BubblewrapEngine(package), tmp_path.resolve()).sh("true")
+
+
 def test_a_nul_byte_names_no_second_option(own: Probe) -> None:
     with pytest.raises(ConfigError, match="NUL"):
         own.with_(env={"A": "b\0--bind\0/\0/mnt"}).sh("true")
