@@ -23,6 +23,7 @@ from runner.records.report import RunReport
 
 if TYPE_CHECKING:
     from runner.ledger.keys import Signer
+    from runner.ledger.recording import Log
 
 PLAN = "plan.json"
 EVENTS = "events.jsonl"
@@ -54,6 +55,8 @@ class RunFolder:
     path: Path
     tell: Callable[[RunReport], str] | None = None
     signer: Signer | None = None
+    ledger: Log | None = None
+    """None = it is opened when the run is sealed."""
 
     @staticmethod
     def create(
@@ -89,6 +92,11 @@ class RunFolder:
     @property
     def state(self) -> Path:
         return self.path.parent.parent
+
+    @property
+    def keyid(self) -> str:
+        """Of the key that will sign for it; empty = it is only read."""
+        return self.signer.keyid if self.signer else ""
 
     def write(self, name: str, content: bytes) -> Path:
         """Atomically and durably; an existing file is replaced.
@@ -146,16 +154,17 @@ class RunFolder:
     def seal(self, report: RunReport) -> Path:
         """Writes report.json, the signed receipt.json and report.md; returns the receipt.
 
-        Sealing again replaces each file. The receipt comes before report.md: whatever happens
-        while the story is told, the evidence exists. What was reserved on the disk is used now.
+        Sealing again replaces each file. The receipt comes before the ledger and report.md:
+        whatever happens there, the evidence exists. What was reserved on the disk is used now.
         """
-        from runner.ledger import receipt
+        from runner.ledger import receipt, recording
         from runner.ledger.keys import local_signer
 
         with on_disk(self.path):
             (self.path / RESERVE).unlink(missing_ok=True)
 
         sealed = receipt.seal(report, self, self.signer or local_signer(self.state))
+        recording.finish(self, report, self.ledger)
         with on_disk(self.path):
             (self.path / SO_FAR).unlink(missing_ok=True)
         if self.tell is not None:

@@ -1,22 +1,18 @@
-"""The signed receipt of a run: an in-toto Statement v1 in a DSSE envelope, Ed25519.
-
-What is signed are exact bytes; nobody re-serialises them. Formats:
-https://github.com/secure-systems-lab/dsse/blob/v1.0.2/protocol.md and
-https://github.com/in-toto/attestation/blob/v1.1.0/spec/v1/statement.md (read 2026-11).
-"""
+"""The signed receipt of a run, `receipt.json`."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
-import json
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
 from runner.errors import ConfigError
+from runner.ledger.dsse import Json, ReceiptError, enclose, unseal
 from runner.ledger.folder import PATCH, RECEIPT, REPORT, RunFolder
+from runner.ledger.keyring import Ring
+from runner.ledger.statements import gate_row
 from runner.records.report import RunReport
 from runner.text import to_json
 
@@ -25,15 +21,7 @@ if TYPE_CHECKING:
 
     from runner.ledger.keys import Signer
 
-PAYLOAD_TYPE = "application/vnd.in-toto+json"
-STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://codex-runner.dev/attestation/run/v1"
-
-Json = dict[str, object]
-
-
-class ReceiptError(ValueError):
-    """The envelope is not a receipt signed with this key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,60 +43,39 @@ def seal(report: RunReport, folder: RunFolder, signer: Signer) -> Path:
     """Writes report.json and the receipt over it; sealing again replaces both."""
     content = to_json(report.model_dump(mode="json")).encode() + b"\n"
     folder.write(REPORT, content)
-    statement = _statement(report, _sha256(content), _patch_sha256(report, folder))
-    payload = json.dumps(statement, sort_keys=True, separators=(",", ":")).encode()
-    envelope = {
-        "payloadType": PAYLOAD_TYPE,
-        "payload": base64.b64encode(payload).decode(),
-        "signatures": [
-            {
-                "keyid": signer.keyid,
-                "sig": base64.b64encode(signer.sign(pre_authentication(payload))).decode(),
-            }
-        ],
-    }
-    return folder.write(RECEIPT, json.dumps(envelope).encode() + b"\n")
+    patch_sha256 = _patch_sha256(report, folder)
+    subject = _subject(report, _sha256(content), patch_sha256)
+    predicate = _predicate(report, _sha256(content), patch_sha256)
+    return folder.write(RECEIPT, enclose(subject, PREDICATE, predicate, signer) + b"\n")
 
 
 def verify(envelope: bytes, key: Ed25519PublicKey) -> Json:
-    """The statement of an envelope signed with `key`.
-
-    1. The envelope is one JSON object without doubled keys, of our payload type.
-    2. A signature, strict base64, verifies over the exact payload bytes (PAE).
-    3. Only then the payload is parsed; it is a Statement v1 with our predicate.
+    """The statement of a run's receipt signed with `key`.
 
     Raises:
-        ReceiptError: one of these does not hold.
+        ReceiptError: it is not, or not to be read; see `unseal`.
     """
-    from cryptography.exceptions import InvalidSignature
+    from runner.ledger.keys import key_id
 
-    outer = _object(envelope, "envelope")
-    if outer.get("payloadType") != PAYLOAD_TYPE:
-        raise ReceiptError("its payload type is another")
-    payload = _base64(outer.get("payload"))
-    signatures = outer.get("signatures")
-    if not isinstance(signatures, list) or len(signatures) != 1:
-        raise ReceiptError("it has not exactly one signature")
-    signature = signatures[0].get("sig") if isinstance(signatures[0], dict) else None
-    try:
-        key.verify(_base64(signature), pre_authentication(payload))
-    except InvalidSignature:
-        raise ReceiptError("the signature is not this key's, or the content was changed") from None
-    statement = _object(payload, "payload")
-    if statement.get("_type") != STATEMENT or statement.get("predicateType") != PREDICATE:
+    statement = unseal(envelope, {key_id(key): key}).statement
+    if statement.get("predicateType") != PREDICATE:
         raise ReceiptError("it is signed, but not a run's receipt")
     return statement
 
 
-def examine(folder: RunFolder, key: Ed25519PublicKey | None) -> Standing:
-    """Verifies a run's receipt, then compares report.json and the patch with the signed digests."""
+def examine(folder: RunFolder, keys: Ring | Ed25519PublicKey | None) -> Standing:
+    """Verifies a run's receipt, then compares report.json and the patch with the signed digests.
+
+    A key that has ended counts for runs that say they ended before; whether they did, only the
+    ledger tells (`runner.ledger.verifying`).
+    """
     envelope = folder.read(RECEIPT)
     if envelope is None:
         return Standing("absent", "the run has no receipt.json")
-    if key is None:
+    if keys is None:
         return Standing("invalid", "there is no public key to verify it with")
     try:
-        predicate = verify(envelope, key).get("predicate")
+        predicate = _verified(envelope, keys).get("predicate")
     except ReceiptError as error:
         return Standing("invalid", str(error))
     if not isinstance(predicate, dict) or predicate.get("run") != folder.run:
@@ -118,19 +85,23 @@ def examine(folder: RunFolder, key: Ed25519PublicKey | None) -> Standing:
     return Standing("valid", mismatches=wrong)
 
 
-def pre_authentication(payload: bytes) -> bytes:
-    """DSSE's PAE: `DSSEv1 LEN(type) type LEN(payload) payload`."""
-    kind = PAYLOAD_TYPE.encode()
-    return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
+def _verified(envelope: bytes, keys: Ring | Ed25519PublicKey) -> Json:
+    if not isinstance(keys, Ring):
+        return verify(envelope, keys)
+    found = keys.unseal(envelope)
+    key, predicate = keys.keys[found.keyid], found.statement.get("predicate")
+    if found.statement.get("predicateType") != PREDICATE or not isinstance(predicate, dict):
+        raise ReceiptError("it is signed, but not a run's receipt")
+    if key.ended_at is not None and not _before(predicate.get("finished_at"), key.ended_at):
+        raise ReceiptError(f"its key was {key.ended} before the run ended")
+    return found.statement
 
 
-def _statement(report: RunReport, report_sha256: str, patch_sha256: str | None) -> Json:
-    return {
-        "_type": STATEMENT,
-        "subject": _subject(report, report_sha256, patch_sha256),
-        "predicateType": PREDICATE,
-        "predicate": _predicate(report, report_sha256, patch_sha256),
-    }
+def _before(told: object, instant: datetime) -> bool:
+    try:
+        return datetime.fromisoformat(str(told)) < instant
+    except (ValueError, TypeError):
+        return False
 
 
 def _subject(report: RunReport, report_sha256: str, patch_sha256: str | None) -> list[Json]:
@@ -172,10 +143,7 @@ def _predicate(report: RunReport, report_sha256: str, patch_sha256: str | None) 
             "agent": agent.usage.model_dump(mode="json") if agent else None,
             "review": told["review_usage"],
         },
-        "gates": [
-            {"gate": g.gate, "verdict": g.verdict, "findings": [f.code for f in g.findings]}
-            for g in report.gates
-        ],
+        "gates": [gate_row(gate) for gate in report.gates],
         "publication": told["publication"],
         "problem": told["problem"],
     }
@@ -197,29 +165,3 @@ def _file_sha256(folder: RunFolder, name: str) -> str | None:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _object(content: bytes, what: str) -> Json:
-    try:
-        value = json.loads(content, object_pairs_hook=_no_doubles)
-    except (ValueError, RecursionError) as error:
-        raise ReceiptError(f"its {what} is not proper JSON") from error
-    if not isinstance(value, dict):
-        raise ReceiptError(f"its {what} is not a JSON object")
-    return cast(Json, value)
-
-
-def _no_doubles(pairs: list[tuple[str, object]]) -> Json:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("doubled key")
-    return found
-
-
-def _base64(text: object) -> bytes:
-    if not isinstance(text, str):
-        raise ReceiptError("it lacks a payload or a signature")
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ReceiptError("its base64 is broken") from error

@@ -13,16 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.ledger.dsse import STATEMENT, ReceiptError, pre_authentication
 from runner.ledger.folder import PATCH, RECEIPT, REPORT, STORY, RunFolder
 from runner.ledger.keys import Signer, local_public_key, local_signer
-from runner.ledger.receipt import (
-    PREDICATE,
-    STATEMENT,
-    ReceiptError,
-    examine,
-    pre_authentication,
-    verify,
-)
+from runner.ledger.receipt import PREDICATE, examine, verify
 from runner.records.base import RunId, Sha256
 from runner.records.gate import Finding, GateReport
 from runner.records.report import Problem, RunReport
@@ -185,7 +179,7 @@ def signed(signer: Signer, payload: bytes) -> bytes:
         {
             "payloadType": "application/vnd.in-toto+json",
             "payload": base64.b64encode(payload).decode(),
-            "signatures": [{"sig": base64.b64encode(signature).decode()}],
+            "signatures": [{"keyid": signer.keyid, "sig": base64.b64encode(signature).decode()}],
         }
     ).encode()
 

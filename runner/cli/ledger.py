@@ -1,0 +1,27 @@
+"""`codex-runner ledger`: the log of all receipts."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+import click
+
+from runner.cli.verbs import Verbs
+
+VERBS = MappingProxyType(
+    {
+        "check": "Every entry: chain, tree, signatures, roles, checkpoint.",
+        "checkpoint": "Its signed size and root, to be kept elsewhere.",
+        "ddl": "SQL for a ledger of several hosts, in PostgreSQL.",
+    }
+)
+EPILOG = """\b
+It is a file in STATE/ledger, or with `ledger = "postgresql://user@host/database"` a database that
+several hosts append to. Whoever can write all of STATE/ledger can put back an older copy of it:
+that shows only against a checkpoint kept elsewhere (ledger check --since FILE).
+"""
+
+
+@click.group(cls=Verbs, verbs=VERBS, modules="runner.cli.ledger_", epilog=EPILOG)
+def command() -> None:
+    """The log of all receipts: check it, keep its checkpoint, prepare a database for it."""
