@@ -31,6 +31,18 @@ def works_for(owners: Set[str]) -> Is:
     return works
 
 
+def says(word: str) -> Is:
+    """Has this in its command line, whichever sandbox it is in."""
+
+    def has(pid: int) -> bool:
+        try:
+            return word.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            return False
+
+    return has
+
+
 def pids() -> Iterator[int]:
     """Of all processes but this one."""
     for name in os.listdir("/proc"):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Literal, NewType
+from typing import Literal, NewType, cast
 
 from runner.records.base import Record
 
@@ -26,6 +27,11 @@ class Kill(Record):
     at: datetime
     """Aware, UTC."""
 
+    @property
+    def means(self) -> tuple[Scope, str]:
+        """One of `Target.names` of all that it stops."""
+        return self.scope, "" if self.scope == "all" else self.subject
+
 
 class Target(Record):
     """What a run, or a request to the gate, is: a kill that fits any of it stops it."""
@@ -37,12 +43,16 @@ class Target(Record):
     key: str = ""
     policy: str = ""
 
+    def names(self) -> Iterator[tuple[Scope, str]]:
+        """By which a kill can mean it."""
+        yield "all", ""
+        given = {"run": self.run, "agent": self.agent, "key": self.key, "policy": self.policy}
+        for scope, subject in given.items():
+            if subject:
+                yield cast(Scope, scope), subject
+        for repo in self.repos:
+            yield "repo", repo
+
     def hit_by(self, kill: Kill) -> bool:
         """Whether this kill means it."""
-        match kill.scope:
-            case "all":
-                return True
-            case "repo":
-                return kill.subject in self.repos
-            case scope:
-                return bool(kill.subject) and getattr(self, scope) == kill.subject
+        return kill.means in self.names()

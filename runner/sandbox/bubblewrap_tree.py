@@ -52,6 +52,7 @@ class Tree:
         self._walls, self._root = walls, root
         self._init = 0
         self._handle = -1
+        self._ended = False
         self._ours, self._theirs = ExitStack(), ExitStack()
         self._info, self._info_end = self._pipe()
         self._status, self._status_end = self._pipe()
@@ -169,8 +170,9 @@ class Tree:
             ) from error
 
     def _signal(self, number: signal.Signals) -> None:
-        """To the command's process group; the first process ignores all but SIGKILL."""
-        if self._handle >= 0 and not _dead(self._handle, 0):
+        """To the command's process group; the first process ignores all but SIGKILL. What is being
+        killed is not asked as well: it might still answer."""
+        if self._handle >= 0 and not self._ended and not _dead(self._handle, 0):
             process.send(self._init, number)
 
     def _kill(self, pid: int) -> None:
@@ -179,6 +181,7 @@ class Tree:
 
     def end(self) -> None:
         """SIGKILL to everything in the sandbox."""
+        self._ended = True
         if self._handle >= 0:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._handle, signal.SIGKILL)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from urllib.parse import quote
 
+from runner.errors import InfraError
 from runner.lifetime import standing
-from runner.sandbox import owner
+from runner.records.base import RunId
+from runner.sandbox import docker_socket, owner
 from runner.sandbox.docker_client import connected, speaking
 from runner.sandbox.volumes import CONTENT
 
@@ -31,3 +35,15 @@ def leftovers() -> Leftovers:
     abandoned = {name for name, labels in found if owner.abandoned(labels)}
     hidden = {name for name, labels in found if standing(labels[owner.OWNER]) == "hidden"}
     return Leftovers(tuple(sorted(abandoned)), tuple(sorted(hidden - abandoned)))
+
+
+def of_run(run: RunId) -> list[str]:
+    """Its containers, running or not. Asked without the SDK: somebody waits for the answer.
+
+    Raises InfraError: no engine answers.
+    """
+    filters = quote(json.dumps({"label": [f"{owner.LABEL}.run={run}"]}))
+    boxes = docker_socket.ask(f"/containers/json?all=1&filters={filters}")
+    if not isinstance(boxes, list):
+        raise InfraError("the docker engine does not list its containers", "look at its log")
+    return [f"container {box['Names'][0].lstrip('/')}" for box in boxes]

@@ -10,8 +10,9 @@ from runner.text import visible
 
 STDOUT, STDERR = 1, 2
 TAIL_BYTES = 4096
-ABRUPT: frozenset[StopReason] = frozenset({"output", "disk", "entries"})
-"""What grows is not asked to end: it is killed, before it has grown by as much again."""
+ABRUPT: frozenset[StopReason] = frozenset({"output", "disk", "entries", "halted"})
+"""What grows is not asked to end: it is killed, before it has grown by as much again. Nor is what
+the kill switch stops."""
 
 
 @dataclass(slots=True)

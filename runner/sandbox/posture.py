@@ -24,7 +24,7 @@ from runner import process
 from runner.errors import InfraError
 from runner.ports import Engine
 from runner.records.base import RunId
-from runner.records.sandbox import BROKER, Bind, Check, Exit, Overlay, SandboxSpec, Scratch
+from runner.records.sandbox import BROKER, SOCKETS, Bind, Check, Exit, Overlay, SandboxSpec, Scratch
 from runner.remove import remove_tree
 from runner.sandbox import posture_look, posture_tell, posture_try
 from runner.sandbox.posture_asked import COVERS, MADE, WALLS, Host, questions
@@ -108,7 +108,8 @@ def scripts(folder: Path, asked: Mapping[str, object]) -> None:
 def _sandbox(engine: Engine, folder: Path, host: Host, nested: bool) -> SandboxSpec:
     etc, broker = _made(folder / "etc"), _made(folder / "broker")
     scripts(etc, questions(host, nested))
-    _bind_socket(broker)
+    for name in SOCKETS:
+        _bind_socket(broker, name)
     tell = f'"$0" -I -S {ETC}/posture_tell.py'
     run = [f"{tell} posture_{part} {ETC}/asked.json" for part in ("look", "try")]
     return SandboxSpec(
@@ -190,12 +191,12 @@ def listening() -> Iterator[Host]:
         yield Host(tcp.getsockname()[1], name)
 
 
-def _bind_socket(directory: Path) -> None:
-    """`model.sock`, through a descriptor: a socket's path must be short."""
+def _bind_socket(directory: Path, name: str) -> None:
+    """Through a descriptor: a socket's path must be short."""
     number = os.open(directory, os.O_PATH)
     try:
         with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(f"/proc/self/fd/{number}/model.sock")
+            listener.bind(f"/proc/self/fd/{number}/{name}")
     finally:
         os.close(number)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.records.sandbox import BROKER, WORK, Exit, SandboxSpec
+from runner.records.sandbox import BROKER, SOCKETS, WORK, Exit, SandboxSpec
 
 EMPTY = "0" * 16
 """A capability set."""
@@ -195,15 +195,16 @@ def kernel(facts: Facts) -> Objections:
 
 
 def control_sockets(facts: Facts) -> Objections:
-    """The broker's is the only one; /var/run may be a link to /run."""
+    """The broker's and the gate's are the only ones; /var/run may be a link to /run."""
     found = {
         Path("/run", path).as_posix().replace("/var/run/", "/run/")
         for path in facts["socket_files"]
     }
-    if others := found - {f"{BROKER}/model.sock"}:
+    wanted = {f"{BROKER}/{name}" for name in SOCKETS}
+    if others := found - wanted:
         yield f"sees {_list(others)}"
-    if f"{BROKER}/model.sock" not in found:  # the control: a socket that is there is found
-        raise UnknownError("the broker's socket was not found")
+    if missing := wanted - found:  # the control: a socket that is there is found
+        raise UnknownError(f"{_list(missing)} was not found")
 
 
 def protected(facts: Facts) -> Objections:
