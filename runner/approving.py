@@ -1,8 +1,9 @@
 """A person lets out what a supervised run has judged: exactly that tree, to that place, once.
 
 1. Only what that run's receipt vouches for is believed: that its gates passed, and which tree.
-2. The person names the action by its digest. It is made anew from today's policy, remote and
-   repository; where anything of it differs, the word was given for something else.
+2. The person names the action by its digest, at a terminal or through another channel. It is made
+   anew from today's policy, remote and repository; where anything of it differs, the word was given
+   for something else.
 3. The word is used up before anything leaves; what was published is not published again.
 """
 
@@ -10,19 +11,22 @@ from __future__ import annotations
 
 import os
 import pwd
-import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
-from runner import abandoned, publish, resuming, wiring
+from runner import abandoned, asking, halting, publish, resuming, wiring
+from runner.approvals import github
+from runner.approvals.github import Taken
+from runner.approvals.queue import Queue
 from runner.checking import Unlent
-from runner.errors import ConfigError, RefusedError
-from runner.ledger.folder import PATCH, REPORT, RunFolder, find, folders, on_disk, private_directory
+from runner.errors import ConfigError, InfraError, NeedsApprovalError, RefusedError, RunnerError
+from runner.ledger.folder import PATCH, REPORT, RunFolder, find, folders
 from runner.lending import held_keys
 from runner.policy.settings import load_settings
-from runner.records.approval import PREFIX, Action, Approval, ApprovalId, objection
-from runner.records.base import Oid
+from runner.records.approval import PREFIX, Action, Approval, ApprovalRules, Channel
+from runner.records.base import Oid, RunId
 from runner.records.plan import Plan
 from runner.records.report import RunReport
 from runner.report.saved import read_report
@@ -31,9 +35,8 @@ from runner.told import Told, stopped
 from runner.way import Way
 from runner.world import World
 
-USED = "approvals"
-"""Folder of the state directory with a file for each that was used."""
-VALID = timedelta(minutes=15)
+CHANNELS: tuple[Channel, ...] = ("terminal", "github", "webhook", "gateway")
+"""A publication waits for no process: whoever finds it may answer."""
 
 
 def waiting(prefix: str | None, state: Path) -> Action:
@@ -42,34 +45,29 @@ def waiting(prefix: str | None, state: Path) -> Action:
 
 
 def approve(
-    prefix: str | None, digest: str, state: Path, repository: Path, *, quiet: bool = False
+    prefix: str | None,
+    digest: str | None,
+    state: Path,
+    repository: Path,
+    *,
+    at_terminal: bool,
+    quiet: bool = False,
 ) -> tuple[RunReport, RunFolder]:
-    """Publishes it; the report is a new run's, whose plan names the old one.
+    """Publishes it; the report is a new run's, whose plan names the old one. No digest = somebody
+    has approved it already, through whatever channel.
 
     Raises:
         ConfigError: no such run, none that waits, or `digest` is not the beginning of its action's.
-        RefusedError: its receipt does not vouch for it.
+        NeedsApprovalError: nobody has approved it.
+        RefusedError: its receipt does not vouch for it, or it was denied.
     """
     folder = find(state, prefix)
     with resuming.claimed(folder):
         kept = resuming.vouched(folder, _require_waiting)
         _require_unpublished(folder)
-        asked = _asked(kept).digest()
-        if len(digest) < PREFIX or not asked.startswith(digest.lower()):
-            raise ConfigError(
-                f"{digest!r} is not what run {folder.run} waits for",
-                f"read it again: codex-runner approve {folder.run}",
-            )
-        now = datetime.now(UTC)
-        word = Approval(
-            id=ApprovalId(secrets.token_hex(16)),
-            action=asked,
-            approver=_this_user(),
-            approved_at=now,
-            expires_at=now + VALID,
-        )
         settings = load_settings(os.environ, resuming.words(kept, state))
         resuming.require_base(kept, repository, settings)
+        word = _given(kept, state, digest, at_terminal)
         way = Way(
             story=_Story(kept, word),
             plan=lambda plan: _continued(plan, kept, word),
@@ -81,16 +79,131 @@ def approve(
             repository=repository,
             base=kept.plan.base_commit,
             settings=resuming.words(kept, state),
+            words=kept.plan.words,
         )
         return wiring.perform(asks, quiet=quiet, way=way)
 
 
-def _this_user() -> str:
+def queue_at(state: Path, rules: ApprovalRules | None = None, level: int = 1) -> Queue:
+    """Of a state directory, for whoever answers."""
+    switch = halting.opened(state, load_settings(os.environ, {"state": str(state)}).kill_file)
+    return asking.queue_of(
+        state,
+        ApprovalRules() if rules is None else rules,
+        switch,
+        level=level,
+        author=asking.author(os.environ),
+        channels=CHANNELS,
+    )
+
+
+def enqueue(state: Path) -> Queue:
+    """What ended runs wait for is among the requests, each action once. Raises InfraError."""
+    queue, gone = queue_at(state), {old for old, _ in _published(state)}
+    for folder in folders(state):
+        if folder.run in gone or b'"needs-approval"' not in (folder.read(REPORT) or b""):
+            continue
+        try:
+            kept = resuming.vouched(folder, _require_waiting)
+        except RunnerError:  # nobody can let that out
+            continue
+        if not queue.known(_asked(kept)):
+            _ask(kept, state)
+    return queue
+
+
+def sync(state: Path, pull: int | None, workflow_run: int | None) -> tuple[Taken, ...]:
+    """Takes the words that people gave on GitHub; what became of each.
+
+    Raises:
+        ConfigError: there is no token or no approver's key, or neither number is given.
+        InfraError: GitHub cannot be asked.
+    """
+    from runner.broker.keys import load_key
+    from runner.forge.github import GithubForge
+    from runner.forge.reviews import read_reviews
+
+    if pull is None and workflow_run is None:
+        raise ConfigError("neither a pull request nor a workflow's run", "give --pull NUMBER")
+    require_key(state, at_terminal=False)
+    settings = load_settings(os.environ, {"state": str(state)})
+
+    def token() -> str:
+        return load_key(settings.github_token).secret.decode()
+
+    queue = enqueue(state)
+    taken: list[Taken] = []
+    for remote in {action.remote: None for _, action in github.open_publications(queue)}:
+        reviews = read_reviews(GithubForge(remote, token), pull, workflow_run)
+        taken += github.take(queue, reviews, remote)
+    return tuple(taken)
+
+
+def this_user() -> str:
     """As the system knows them, whatever the environment says."""
     try:
         return f"user:{pwd.getpwuid(os.getuid()).pw_name}"
     except KeyError:
         return f"user:{os.getuid()}"
+
+
+def require_key(state: Path, *, at_terminal: bool) -> None:
+    """The first word at a terminal makes the approver's key. Raises ConfigError: there is none."""
+    asking.require_key(state, may_make=at_terminal and not asking.in_ci(os.environ))
+
+
+def _given(kept: Kept, state: Path, digest: str | None, at_terminal: bool) -> Approval:
+    action, name = _asked(kept), kept.report.run
+    if digest is None:
+        word = queue_at(state, kept.plan.approvals).allowed(action)
+        if word is None:
+            raise NeedsApprovalError(
+                f"nobody has approved what run {name} waits for", f"codex-runner approve {name}"
+            )
+        return word
+    if len(digest) < PREFIX or not action.digest().startswith(digest.lower()):
+        raise ConfigError(
+            f"{digest!a} is not what run {name} waits for",
+            f"read it again: codex-runner approve {name}",
+        )
+    if not at_terminal:
+        raise ConfigError(
+            "a person approves at a terminal, and this is none",
+            f"type it yourself, or let somebody approve elsewhere: codex-runner approve {name}"
+            " --approved",
+        )
+    require_key(state, at_terminal=at_terminal)
+    queue, request = _ask(kept, state)
+    return queue.resolve(request, "yes", digest, this_user(), "terminal")
+
+
+def _ask(kept: Kept, state: Path) -> tuple[Queue, str]:
+    level = kept.plan.standing.level if kept.report.standing is None else kept.report.standing.level
+    queue, action = queue_at(state, kept.plan.approvals, level), _asked(kept)
+    changes = kept.patch.changes
+    summary = (
+        f"publish tree {action.tree[:PREFIX]} of run {action.run} to {action.remote}"
+        f" for {action.target}: {len(changes)} files,"
+        f" +{sum(each.added for each in changes)} -{sum(each.deleted for each in changes)} lines"
+    )
+    request = queue.ask(action, summary)
+    if request is None:
+        raise InfraError(
+            f"the request for run {action.run} cannot be kept", "codex-runner approvals list"
+        )
+    return queue, request
+
+
+def _published(state: Path) -> Iterator[tuple[RunId, RunId]]:
+    """Runs that another one has let out, or is about to, and that one. A failed attempt left
+    nothing behind: it can be approved again."""
+    for later in folders(state):
+        plan = abandoned.plan_of(later)
+        if plan is None or plan.resumed is None:
+            continue
+        content = later.read(REPORT)
+        if content is None or read_report(content, REPORT).publication is not None:
+            yield plan.resumed, later.run
 
 
 def _asked(kept: Kept) -> Action:
@@ -119,16 +232,10 @@ def _require_waiting(report: RunReport) -> None:
 
 
 def _require_unpublished(folder: RunFolder) -> None:
-    """A failed attempt to publish left nothing behind: it can be approved again."""
-    for later in folders(folder.state):
-        plan = abandoned.plan_of(later) if later.run != folder.run else None
-        if plan is None or plan.resumed != folder.run:
-            continue
-        content = later.read(REPORT)
-        if content is None or read_report(content, REPORT).publication is not None:
+    for old, later in _published(folder.state):
+        if old == folder.run:
             raise ConfigError(
-                f"run {folder.run} was approved already, in {later.run}",
-                f"codex-runner show {later.run}",
+                f"run {folder.run} was approved already, in {later}", f"codex-runner show {later}"
             )
 
 
@@ -140,6 +247,7 @@ def _continued(plan: Plan, kept: Kept, word: Approval) -> Plan:
         update={
             "resumed": kept.report.run,
             "model": kept.plan.model,
+            "agent": kept.plan.agent,
             "reviewer_model": kept.plan.reviewer_model,
             "standing": plan.standing.lowered(old.bounds),
             "notes": (*plan.notes, note),
@@ -176,16 +284,9 @@ class _Story:
 
     def _use(self, world: World, action: Action) -> None:
         """Raises RefusedError: the word does not allow this action, or not any more."""
-        home = world.folder.path.parent.parent / USED
-        with on_disk(home):
-            private_directory(home)
-            used = {ApprovalId(path.name) for path in home.iterdir()}
-        why = objection(self.word, action, datetime.now(UTC), used)
-        if why is None:
-            try:
-                (home / self.word.id).touch(0o600, exist_ok=False)
-            except FileExistsError:
-                why = "it was used already"
+        state = world.folder.path.parent.parent
+        queue = queue_at(state, world.plan.approvals)
+        why = queue.use(self.word.id, action, datetime.now(UTC))
         if why is not None:
             raise RefusedError(
                 f"the approval does not hold: {why}",

@@ -26,23 +26,33 @@ if TYPE_CHECKING:
     show_default="here",
     help="The repository the run began in.",
 )
+@click.option("--approved", is_flag=True, help="Only if somebody has approved it elsewhere.")
 @state_option
 @json_option
 def command(
-    run: str | None, digest: str | None, repository: Path, state: Path | None, as_json: bool
+    run: str | None,
+    digest: str | None,
+    repository: Path,
+    approved: bool,
+    state: Path | None,
+    as_json: bool,
 ) -> None:
     """Publish what RUN (default: the latest) has judged and a person has to approve first.
 
     Without DIGEST it says what would happen and what to type. With the first 12 digits or more of
-    the action's digest exactly that is done: this tree, to this remote, under this policy, once.
+    the action's digest, typed at a terminal, exactly that is done: this tree, to this remote, under
+    this policy, once. With --approved it is done if somebody has approved it on GitHub or through
+    the webhook (`codex-runner approvals`).
     """
     from runner import approving
     from runner.cli.ending import tell_end
 
     home = tidied_state(state)
-    if digest is None:
+    if digest is None and not approved:
         raise _told(approving.waiting(run, home), as_json=as_json)
-    report, folder = approving.approve(run, digest, home, repository, quiet=as_json)
+    report, folder = approving.approve(
+        run, digest, home, repository, at_terminal=sys.stdin.isatty(), quiet=as_json
+    )
     tell_end(report, folder, as_json=as_json)
     sys.exit(report.exit_code)
 

@@ -36,6 +36,8 @@ class Enterprise:
     status: int = 201
     asked: list[str] = field(default_factory=list)
     pulls: list[dict[str, object]] = field(default_factory=list)
+    told: dict[str, object] = field(default_factory=dict)
+    """What a `GET` below `/api/v3` is answered, by its path; any other is answered `pulls`."""
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -56,7 +58,9 @@ class Answer(BaseHTTPRequestHandler):
             self._send(401, "application/json", b'{"message": "Bad credentials"}')
             return
         if self.command == "GET":
-            self._send(200, "application/json", json.dumps(self.enterprise.pulls).encode())
+            path = urlsplit(self.path).path.removeprefix("/api/v3")
+            known = self.enterprise.told.get(path, self.enterprise.pulls)
+            self._send(200, "application/json", json.dumps(known).encode())
             return
         told: dict[str, object] = {"message": "Server Error"}
         if self.enterprise.status == 201:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from runner.policy.review import ReviewSettings
 from runner.policy.rules import Rulebook
 from runner.policy.settings import Settings
 from runner.policy.task_file import parse_task
-from runner.records.approval import Action, Approval, ApprovalId, objection
+from runner.records.approval import Action, Approval, ApprovalRequest, mismatch, objection
 from runner.records.base import Sha256
 from runner.records.classes import Caps
 from runner.records.gate import GateReport
@@ -43,7 +43,7 @@ from runner.records.scan import Hit, Scanned
 from runner.records.task import Task
 from tests.fakes import CaseBuilder, nothing_found
 from tests.reviewers import Panel, finding, with_
-from tests.unit.test_approval import ACTION, NOW, WORD
+from tests.unit.test_approval import ACTION, ASKED, NOW, WORD
 from tests.unit.test_plan import BASE, RUN
 
 Change = tuple[CaseBuilder, Scan, tuple[ForeignGate, ...]]
@@ -199,16 +199,26 @@ def told_task(_: Path, given: tuple[str, str]) -> str | None:
     return outcome.findings[0].why if outcome.verdict == "blocked" else None
 
 
-def approved(_: Path, given: tuple[Approval, Action, datetime, set[ApprovalId]]) -> str | None:
-    return objection(*given)
+Worded = tuple[ApprovalRequest, Approval, Action]
 
 
-def word(of: Action = ACTION, **more: Any) -> tuple[Approval, Action, datetime, set[ApprovalId]]:
-    return WORD.model_copy(update=more), of, NOW, set()
+def approved(_: Path, given: Worded) -> str | None:
+    asked, word, action = given
+    return objection(asked, word, NOW) or mismatch(asked, action)
 
 
-def other(**more: Any) -> tuple[Approval, Action, datetime, set[ApprovalId]]:
-    return word(ACTION.model_copy(update=more))
+def word(**more: Any) -> Worded:
+    return ASKED, WORD.model_copy(update=more), ACTION
+
+
+def other(**more: Any) -> Worded:
+    return ASKED, WORD, ACTION.model_copy(update=more)
+
+
+def of(**more: Any) -> Worded:
+    """Another request, and a word that is bound to it."""
+    asked = ASKED.model_copy(update=more)
+    return asked, WORD.model_copy(update={"request": asked.digest()}), ACTION
 
 
 def caused(_: Path, event: str) -> str | None:
@@ -230,7 +240,6 @@ WARNING = (
     '[[guardrails.pre_flight.guardrails]]\nname = "Hidden Unicode"\naction = "warn"\nconfig = {}\n'
 )
 ALLOWING = '[[rules]]\npattern = ["git", "push"]\ndecision = "allow"\n'
-SELF = ACTION.model_copy(update={"asker": WORD.approver})
 # fmt: off
 ROWS = (
     Row("direct", command, ("", "git push"), ("", "git status"), "publishes"),
@@ -262,17 +271,17 @@ ROWS = (
     Row("a task too long", told_task, ("", "x" * TASK_CHARS), ("", "x" * 1000), "Size"),
     Row("a model not on the list", planned, ("task", 'model = "x"\n'), ("task", 'model = "gpt-5.5"\n'), "not allowed"),
     Row("an author who reviews", planned, ("task", 'model = "gpt-5.6-terra"\n'), ("task", 'model = "gpt-5.5"\n'), "its own work"),
-    Row("another tree", approved, other(tree="d" * 40), word(), "another action"),
-    Row("another target", approved, other(target="release"), word(), "another action"),
-    Row("another policy", approved, other(policy=Sha256("d" * 64)), word(), "another action"),
-    Row("another remote", approved, other(remote="/srv/other.git"), word(), "another action"),
+    Row("another tree", approved, other(tree="d" * 40), word(), "another tree"),
+    Row("another target", approved, other(target="release"), word(), "another target"),
+    Row("another policy", approved, other(policy=Sha256("d" * 64)), word(), "the policy is another"),
+    Row("another remote", approved, other(remote="/srv/other.git"), word(), "another remote"),
     Row("another digest", approved, word(action=Sha256("d" * 64)), word(), "another action"),
     Row("expired", approved, word(expires_at=NOW), word(), "expired"),
     Row("not yet", approved, word(approved_at=NOW + timedelta(seconds=1)), word(), "not valid yet"),
     Row("for too long", approved, word(expires_at=NOW + timedelta(days=2)), word(expires_at=NOW + timedelta(days=1)), "longer than"),
-    Row("used", approved, (WORD, ACTION, NOW, {WORD.id}), (WORD, ACTION, NOW, {ApprovalId("1" * 32)}), "used already"),
-    Row("by the asker", approved, word(SELF, action=SELF.digest()), word(), "may not approve"),
-    Row("by an agent", approved, word(approver="agent:gpt-5.6"), word(approver="user:bob"), "may not approve"),
+    Row("another request", approved, word(request=Sha256("d" * 64)), word(), "another action"),
+    Row("by the asker", approved, of(asker=WORD.approver), of(asker="agent:gpt-6"), "may not approve"),
+    Row("by an agent", approved, word(approver="agent:gpt-5.6"), word(approver="user:bob"), "no person"),
     Row("a pull request", caused, "pull_request", "push", "outsiders"),
     Row("a fork with our token", caused, "pull_request_target", "push", "outsiders"),
     Row("an issue", caused, "issues", "schedule", "outsiders"),
