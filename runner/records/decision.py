@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -15,22 +15,25 @@ NAME = 200
 """Characters of an id."""
 CODE = 512 * 1024
 """Characters of what is to be executed."""
+NO_NUL = r"^[^\u0000]*$"
+"""What follows a NUL, other programs do not see."""
+Name = Annotated[str, Field(max_length=NAME, pattern=NO_NUL)]
 
 
 class Request(Record):
     """The body of `POST /api/execute`."""
 
-    agent_id: str = Field(max_length=NAME)
-    tenant_id: str = Field(default="", max_length=NAME)
-    opportunity_id: str = Field(max_length=NAME)
+    agent_id: Name
+    tenant_id: Name = ""
+    opportunity_id: Name
     """The piece of work it belongs to: a run, a change."""
-    proposed_plan: str = Field(default="", max_length=65536)
+    proposed_plan: str = Field(default="", max_length=65536, pattern=NO_NUL)
     """What the agent says it is for; shown, never believed."""
-    tools: list[str] = Field(max_length=MOST_TOOLS)
+    tools: list[Name] = Field(max_length=MOST_TOOLS)
     """`Bash`, `apply_patch`, `mcp__server__tool`."""
-    code: str = Field(max_length=CODE)
+    code: str = Field(max_length=CODE, pattern=NO_NUL)
     """The command, the patch, or the arguments in JSON."""
-    idempotency_key: str = Field(min_length=1, max_length=NAME)
+    idempotency_key: str = Field(min_length=1, max_length=NAME, pattern=NO_NUL)
 
 
 class Proposal(Record):
@@ -66,7 +69,7 @@ class Verdict(Record):
     where: str = ""
     """The line of the policy: `config.toml, line 4`."""
     constraints: Constraints | None = None
-    """Of an ALLOW."""
+    """Of an ALLOW; of a PENDING, under which a person's yes will hold."""
 
 
 class Answer(Record):

@@ -1,0 +1,40 @@
+"""`codex-runner gateway token`: a credential, shown once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from runner.cli.options import json_option, made_state, state_option
+
+
+@click.command()
+@click.argument("role", type=click.Choice(["agent", "approver", "admin"]))
+@click.argument("name")
+@click.option("--tenant", default="", help="Whose it is.")
+@state_option
+@json_option
+def command(
+    role: Literal["agent", "approver", "admin"],
+    name: str,
+    tenant: str,
+    state: Path | None,
+    as_json: bool,
+) -> None:
+    """A new bearer token for NAME, on stdout; only its hash is kept, in STATE/gateway/tokens.json.
+
+    An agent may propose; an approver answers for requests to people; an administrator may stop
+    everything and read all receipts. To revoke one, take its entry out of that file.
+    """
+    from runner.gateway.place import tokens_of
+    from runner.gateway.tokens import issue
+    from runner.records.evidence import AgentId
+    from runner.serving import named
+    from runner.text import to_json
+
+    agent = named(name, tenant) if role == "agent" else AgentId("")
+    token = issue(tokens_of(made_state(state)), role, name, agent, tenant)
+    told = {"token": token, "role": role, "name": name, "agent": agent, "tenant": tenant}
+    click.echo(to_json(told) if as_json else token)

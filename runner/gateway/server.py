@@ -1,0 +1,155 @@
+"""Serves one ASGI application on one UNIX socket or loopback port, in a thread, for a `with`."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runner.errors import ConfigError
+from runner.gateway.place import Place
+from runner.socket_path import short
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+BACKLOG = 128
+KEEP_ALIVE_S = 30
+GRACE_S = 2
+HEAD_BYTES = 64 * 1024
+LOOPBACK = frozenset({"127.0.0.1", "::1"})
+
+
+@contextmanager
+def serving(application: ASGIApp, place: Place, *, mode: int = 0o600) -> Iterator[Place]:
+    """Yields where it listens; whoever connects at once waits until it answers.
+
+    Leaving lets requests that are under way end, for a moment, and removes the socket. `mode` is
+    the socket's; more than 0600 only inside of a private directory.
+
+    Raises:
+        ConfigError: the place is taken, or cannot be used.
+    """
+    with ExitStack() as stack:
+        listener = _unix(place, mode, stack) if isinstance(place, Path) else _tcp(*place)
+        stack.callback(listener.close)
+        listener.listen(BACKLOG)
+        with _running(application, listener):
+            yield place if isinstance(place, Path) else (place[0], listener.getsockname()[1])
+
+
+@contextmanager
+def _running(application: ASGIApp, listener: socket.socket) -> Iterator[None]:
+    started: Future[Callable[[], None]] = Future()
+    with ThreadPoolExecutor(1, "gateway") as pool:
+        done = pool.submit(_serve, application, listener, started)
+        try:
+            yield
+        finally:
+            either: list[Future[Any]] = [started, done]
+            wait(either, return_when=FIRST_COMPLETED)
+            if started.done():
+                started.result()()
+            done.result()
+
+
+def _serve(
+    application: ASGIApp, listener: socket.socket, started: Future[Callable[[], None]]
+) -> None:
+    """Heavy imports are paid here, while clients may already wait in the backlog."""
+    import uvicorn
+
+    from runner.gateway.protocol import MOST_CONNECTIONS, Protocol
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            started.set_result(lambda: setattr(self, "should_exit", True))
+
+    config = uvicorn.Config(
+        application,
+        http=Protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="error",  # what a client sends is no news
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        backlog=BACKLOG,
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACE_S,
+        h11_max_incomplete_event_size=HEAD_BYTES,
+    )
+    Server(config).run(sockets=[listener])
+
+
+def _unix(path: Path, mode: int, stack: ExitStack) -> socket.socket:
+    """Bound, and from the beginning open to nobody but this user."""
+    remedy = "name another with --socket, in a directory of yours"
+    try:
+        _require_private(path.parent)
+        with short(path) as near:
+            _clear(path, near)
+            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            stack.callback(listener.close)
+            os.fchmod(listener.fileno(), 0o600)
+            listener.bind(near)
+            stack.callback(path.unlink, missing_ok=True)
+            os.chmod(near, mode)
+    except OSError as error:
+        raise ConfigError(f"cannot serve on {path}: {error.strerror}", remedy) from error
+    return listener
+
+
+def _require_private(directory: Path) -> None:
+    """Nobody else can put another socket in its place."""
+    found = directory.stat()
+    sticky = bool(found.st_mode & stat.S_ISVTX)
+    if found.st_uid not in {0, os.geteuid()} or (found.st_mode & 0o022 and not sticky):
+        raise ConfigError(
+            f"cannot serve on a socket in {directory}: others can write there",
+            f"chmod go-w {directory}, or name another with --socket",
+        )
+
+
+def _clear(path: Path, near: str) -> None:
+    """Removes a socket that nobody listens on any more. Raises ConfigError: somebody does."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode):
+        raise ConfigError(f"{path} is there, and is no socket", "name another with --socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        answer = probe.connect_ex(near)
+    if answer != errno.ECONNREFUSED:
+        raise ConfigError(
+            f"another gateway listens on {path}", "end it, or name another with --socket"
+        )
+    path.unlink()
+
+
+def _tcp(host: str, port: int) -> socket.socket:
+    if host not in LOOPBACK:
+        raise ConfigError(f"{host} is no loopback address", "serve on 127.0.0.1 or ::1")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise ConfigError(
+            f"cannot serve on {host} port {port}: {error.strerror}", "name another with --tcp"
+        ) from error
+    return listener
