@@ -7,8 +7,8 @@ https://docs.github.com/en/rest/pulls/pulls (read 2026-11).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -84,6 +84,12 @@ class GithubForge:
             ConfigError: PyGithub is not installed, or the token is not one.
             InfraError: GitHub refused, failed or could not be reached.
         """
+        with self.repository() as (repository, address):
+            return self._opened(repository, address, request)
+
+    @contextmanager
+    def repository(self) -> Iterator[tuple[Repository, Address]]:
+        """The repository of the remote, to be asked inside. Raises as `open`."""
         try:
             import github
             import requests
@@ -92,7 +98,8 @@ class GithubForge:
         address = parse_remote(self.remote)
         token = self.token()
         try:
-            return self._opened(address, token, request)
+            with closing(self._connection(token)) as connection:
+                yield connection.get_repo(address.slug), address
         except github.GithubException as error:
             data = error.data if isinstance(error.data, dict) else {}
             raise _refused(address, error.status, _plain(data.get("message"), token)) from error
@@ -104,24 +111,22 @@ class GithubForge:
                 f"{self.base_url} does not answer like GitHub", "check its URL"
             ) from error
 
-    def _opened(self, address: Address, token: str, request: Request) -> Publication:
-        with closing(self._connection(token)) as connection:
-            repository = connection.get_repo(address.slug)
-            pull = _find(repository, address, request)
-            created = pull is None
-            notes: tuple[str, ...] = ()
-            if pull is None:
-                pull, created = _create(repository, address, request)
-                notes = _label(repository, pull, request.labels)
-            return Publication(
-                remote=self.remote,
-                ref=f"refs/heads/{request.branch}",
-                commit=request.commit,
-                url=pull.html_url,
-                number=pull.number,
-                created=created,
-                notes=notes,
-            )
+    def _opened(self, repository: Repository, address: Address, request: Request) -> Publication:
+        pull = _find(repository, address, request)
+        created = pull is None
+        notes: tuple[str, ...] = ()
+        if pull is None:
+            pull, created = _create(repository, address, request)
+            notes = _label(repository, pull, request.labels)
+        return Publication(
+            remote=self.remote,
+            ref=f"refs/heads/{request.branch}",
+            commit=request.commit,
+            url=pull.html_url,
+            number=pull.number,
+            created=created,
+            notes=notes,
+        )
 
     def _connection(self, token: str) -> Github:
         import github

@@ -60,8 +60,14 @@ class LocalForge:
             number = max(known.values(), default=0) + 1
             facts = {**asdict(request), "number": number, "remote": self.remote, "state": "open"}
             facts["opened_at"] = datetime.now(UTC).isoformat(timespec="seconds")
-            _write(story, f"# {escape(request.title, quote=False)}\n\n{request.body}")
-            _write(stem.with_name(stem.name + ".json"), json.dumps(facts, indent=2) + "\n")
+            made = stem.with_name(stem.name + ".json")
+            try:
+                _write(story, f"# {escape(request.title, quote=False)}\n\n{request.body}")
+                _write(made, json.dumps(facts, indent=2) + "\n")
+            except BaseException:  # ^C included: its branch is taken back
+                made.unlink(missing_ok=True)
+                story.unlink(missing_ok=True)
+                raise
         return Publication(
             remote=self.remote,
             ref=f"refs/heads/{request.branch}",

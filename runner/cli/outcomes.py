@@ -1,0 +1,16 @@
+"""`codex-runner outcomes`: what became of the requests of old runs."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+import click
+
+from runner.cli.verbs import Verbs
+
+VERBS = MappingProxyType({"sync": "Ask the forges, and append what is new to the ledger."})
+
+
+@click.group(cls=Verbs, verbs=VERBS, modules="runner.cli.outcomes_")
+def command() -> None:
+    """Merged, taken back, closed: what the trust score is made of."""
