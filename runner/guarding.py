@@ -4,6 +4,8 @@
    declared: no later place, the evidence included, has what was taken out.
 2. What a repository tells every agent is looked at too; nothing in it can be redacted.
 3. What was only warned of is among the plan's notes.
+4. What goes back to the agent, a refusal with the end of its tests' output, say, is looked at too.
+   Blocked, it is not told, and the agent is not asked again.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from runner.records.gate import Finding
 from runner.records.plan import Plan
 from runner.told import Told
 from runner.way import Way
+from runner.world import Admit
 
 DOCUMENTS = ("AGENTS.override.md", "AGENTS.md")
 """Codex reads the first that is there; either may be next time."""
@@ -85,6 +88,18 @@ def foreseen(plan: Plan, state: Path, source: Source) -> Plan:
     """The same for a dry run, whose scanner starts only if a check asks it."""
     with closing(Scanner(state / "scanner")) as scanner:
         return admitted(plan, scanner.scan, source)
+
+
+def admission(plan: Plan, scan: Scan) -> Admit:
+    """For what goes back. Raises ConfigError as `admitted`."""
+    guard = ready(plan.guardrails, scan)
+
+    def admit(source: str, text: str) -> tuple[str, tuple[str, ...]]:
+        outcome = doors.told_back(guard, source, text)
+        _require_passed((outcome,))
+        return outcome.text, tuple(f"guardrails: {each.why}" for each in outcome.findings)
+
+    return admit
 
 
 def gate(plan: Plan, scan: Scan) -> GuardrailsGate:

@@ -21,6 +21,7 @@ from runner.broker.request import rebuild
 from runner.broker.rules import Rules
 from runner.broker.spent import ExhaustedError
 from runner.broker.state import State
+from runner.broker.stream import Tap
 from runner.redact import Redactor
 
 MAX_HELD_BYTES = 32 * 1024 * 1024
@@ -60,7 +61,7 @@ class Application:
         """Raises GoneError."""
         self._state.stir()
         method, target = head.method[:16].decode("latin-1"), head.target[:200].decode("latin-1")
-        exchange = Exchange(method, target)
+        exchange = Exchange(method, target, tap=Tap(self._state.calls.ask))
         try:
             await self._answer(exchange, head, link)
         except GoneError:
@@ -96,6 +97,7 @@ class Application:
                 raise RefusalError("journal", "the broker cannot write its log")
             self._meter.take_body(len(body))
             ask = rebuild(body, self._rules)
+            self._state.calls.answer(ask.outputs)
             del body
             await link.until_gone(self._forward(exchange, link, ask))
         except RefusalError as refusal:
@@ -255,6 +257,7 @@ class Application:
     def _close(self, exchange: Exchange) -> None:
         """Never awaits: a cancelled request is settled and written down as well."""
         broken = exchange.grant is not None or exchange.status == 0
+        self._state.calls.unread += exchange.tap.unread
         self._settle(exchange)
         if broken and exchange.code is None:
             exchange.code, self._state.fault = "unanswered", "the broker failed on a request"

@@ -20,6 +20,8 @@ class Ask:
     items: tuple[bytes, ...]
     ceilings: tuple[int, ...]
     """The most input tokens each item can be."""
+    outputs: tuple[tuple[str, str], ...] = ()
+    """Id of a call and what codex sent back, oldest first."""
 
     def ceiling(self, known: int = 0) -> int:
         """The most input tokens of all items but the first `known`."""

@@ -12,6 +12,7 @@ from runner.broker.ask import Ask
 from runner.broker.spent import ExhaustedError, Spent, note
 from runner.records.usage import Budget, Price, Usage
 
+MIB = 1024 * 1024
 MAX_REFUSED = 1000
 """Requests without an answer from upstream; codex gives up at the first."""
 
@@ -50,6 +51,7 @@ class Meter:
         self._requests = self._refused = self._body = self._sent = self._received = 0
         self._input = self._cached = self._output = 0
         self._completed = self._calls = 0
+        self._items = self._largest = 0
         self._unfinished = False
         self._exhausted: str | None = None
 
@@ -82,8 +84,11 @@ class Meter:
         """Counts a request body of this size. Raises ExhaustedError."""
         with self._lock:
             self._check_time()
-            if self._body + size > self._budget.body_bytes:
-                self._exhaust("body_bytes")
+            if size > self._budget.history_mib * MIB:
+                self._exhaust("history_mib")
+            if self._body + size > self._budget.sent_mib * MIB:
+                self._exhaust("sent_mib")
+            self._largest = max(self._largest, size)
             self._body += size
 
     def reserve(self, ask: Ask, patient: bool = False) -> Grant | None:
@@ -101,6 +106,9 @@ class Meter:
                 self._exhaust("tool_calls")
             if self._received >= self._budget.stream_bytes:
                 self._exhaust("stream_bytes")
+            if len(ask.items) > self._budget.history_items:
+                self._exhaust("history_items")
+            self._items = max(self._items, len(ask.items))
             tokens_in = self._forecast(ask)
             free_in = self._budget.input_tokens - self._input
             free_in -= sum(grant.reserved.input_tokens for grant in self._open)
@@ -214,6 +222,9 @@ class Meter:
             "tool_calls": self._calls,
             "input_tokens": self._input,
             "output_tokens": self._output,
+            "history_items": self._items,
+            "history_mib": self._largest // MIB,
+            "sent_mib": self._body // MIB,
         }
         shared = () if self._account is None else self._account.notes
         own = (note(name, spent, getattr(self._budget, name)) for name, spent in lines.items())

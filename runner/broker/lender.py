@@ -22,7 +22,7 @@ from runner.broker.state import State
 from runner.broker.thread import in_thread
 from runner.broker.upstream import Upstream
 from runner.errors import InfraError
-from runner.records.usage import Budget, Price, Usage
+from runner.records.usage import Budget, Price, ToolCall, Usage
 from runner.socket_path import short
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ class BrokerLease:
         state = self.state
         told = {"retries": state.retries, "waited_s": round(state.waited_s), "waits": state.waits}
         return self.meter.usage().model_copy(update={**told, "served": state.served})
+
+    def calls(self) -> tuple[ToolCall, ...]:
+        return self.state.calls.told()
 
     def message(self) -> str:
         return self.state.message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,6 +17,7 @@ from runner.broker.wire import REQUEST, Request
 KEYS = frozenset(Request.__annotations__)
 DROPPED = frozenset({"client_metadata"})
 """Codex's own telemetry: paths, remote addresses and commits of the workspace."""
+OUTPUTS = frozenset({"function_call_output", "custom_tool_call_output"})
 IMAGE_TOKENS = 10_000
 """More than any model bills for one picture."""
 
@@ -47,11 +49,20 @@ def rebuild(body: bytes, rules: Rules) -> Ask:
             item.pop("id", None)  # without content an id would name somebody's stored object
     try:
         written = tuple(map(_json, items))
-        ask = Ask(_json(known)[:-1], written, tuple(map(_ceiling, items, written)))
+        ceilings = tuple(map(_ceiling, items, written))
+        ask = Ask(_json(known)[:-1], written, ceilings, tuple(_outputs(items)))
     except ValueError:  # a lone surrogate, a number that became infinite
         raise RefusalError("json-invalid", "the request has a value JSON cannot carry") from None
     _clean(ask, rules.held)
     return ask
+
+
+def _outputs(items: Iterable[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    for item in items:
+        if item["type"] in OUTPUTS:
+            output = item["output"]
+            texts = [output] if isinstance(output, str) else [p.get("text", "") for p in output]
+            yield item["call_id"], "\n".join(texts)
 
 
 def _clean(ask: Ask, held: tuple[bytes, ...]) -> None:

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from runner.broker.calls import Calls
+
 
 @dataclass(slots=True)
 class State:
-    """Single words and numbers only: each assignment is atomic."""
+    """Single words and numbers, each assignment atomic; but for `calls`, which has a lock."""
 
     message: str = ""
     fault: str | None = None
@@ -23,6 +25,7 @@ class State:
     """What upstream's rate limit or failure is being waited out for; empty = nothing."""
     retries: int = 0
     waited_s: float = 0
+    calls: Calls = field(default_factory=Calls)
     moved_at: float = field(default_factory=time.monotonic)
 
     def stir(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from runner.broker.spent import Spent
@@ -24,7 +25,8 @@ _TELLING = tuple(f'"{kind}"'.encode() for kind in (_ITEM_DONE, *_ENDS))
 class Tap:
     """Reads server-sent events out of chunks; never holds more than one event."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_call: Callable[[Mapping[str, object]], None] = lambda _: None) -> None:
+        self._on_call = on_call
         self.ended: str | None = None
         """`response.completed`, `.incomplete` or `.failed`; None = the stream did not say."""
         self.spent: Spent | None = None
@@ -84,7 +86,9 @@ class Tap:
 
     def _hear(self, item: object) -> None:
         kind = item.get("type") if isinstance(item, dict) else None
-        self.calls += isinstance(kind, str) and kind in CALLS
+        if isinstance(item, dict) and isinstance(kind, str) and kind in CALLS:
+            self.calls += 1
+            self._on_call(item)
         if not isinstance(item, dict) or kind != "message":
             return
         parts = item.get("content")

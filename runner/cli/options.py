@@ -6,10 +6,11 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
+F = TypeVar("F", bound=Callable[..., Any])
 STATE = "runner.state"
 """Of a context's `meta`: what --state says, for the remedies of errors."""
 
@@ -26,6 +27,36 @@ state_option = click.option(
     callback=_real,
     help="Where runs and keys are kept.  [default: $CODEX_RUNNER_STATE, else the user's]",
 )
+
+
+def words_options(function: F) -> F:
+    """`--level`, `--limit` and `--path`: the words of `runner.policy.command_line`. They only
+    tighten; what asks for more is dropped, and told."""
+    for option in (
+        click.option(
+            "--path",
+            "paths",
+            multiple=True,
+            metavar="GLOB",
+            help="Change nothing elsewhere; may be repeated.",
+        ),
+        click.option(
+            "--limit",
+            "limits",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Lower a limit or a budget: lines=200, run_usd=0.50; may be repeated.",
+        ),
+        click.option(
+            "--level",
+            type=click.IntRange(0, 3),
+            help="At most this level: 0 audit, 1 a person approves, 2 draft, 3 ready.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

@@ -24,7 +24,8 @@ VERBS = MappingProxyType(
 
 @click.group(cls=Verbs, verbs=VERBS, modules="runner.cli.policy_")
 def command() -> None:
-    """Layers of policy: built-in, organisation, user, repository (at the base commit), task.
+    """Layers of policy: built-in, organisation, user, repository (at the base commit), task,
+    command line.
 
     Limits only tighten from layer to layer; what the organisation pins nobody changes.
     """

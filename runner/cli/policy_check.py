@@ -41,6 +41,7 @@ def command(files: tuple[Path, ...], kind: LayerName | None) -> None:
             for row in failures:
                 click.echo(visible(row), err=True)
             pins = f", {len(layer.pins)} pinned" if layer.pins else ""
-            told = "failed" if failures else "ok"
-            click.echo(f"{told}: {layer.source}: {layer.name}, {len(layer.values)} fields{pins}")
+            tried = f", {len(layer.examples)} examples" if layer.examples else ""
+            told = f"{layer.name}, {len(layer.values)} fields{pins}{tried}"
+            click.echo(f"{'failed' if failures else 'ok'}: {layer.source}: {told}")
     sys.exit(wrong)

@@ -32,10 +32,10 @@ def command(old: Path, new: Path, kind: LayerName | None, as_json: bool) -> None
     if as_json:
         click.echo(to_json(found))
         return
-    from runner.policy.notes import shown
+    from runner.cli.policy_replayed import values
 
     for each in found:
-        row = f"{each['what']:8} {each['field']}: {shown(each['old'])} -> {shown(each['new'])}"
+        row = f"{each['what']:8} {each['field']}: {values(each['old'], each['new'])}"
         click.echo(visible(row))
     if not found:
         click.echo("no field differs")

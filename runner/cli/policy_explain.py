@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -9,21 +10,27 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli.options import json_option
+from runner.cli.options import json_option, words_options
 from runner.cli.policy_layers import decided_here, here_options
 from runner.errors import ConfigError
 
 if TYPE_CHECKING:
-    from runner.policy.lattice import Decision, Place
+    from runner.policy.lattice import Decided, Decision, Place
     from runner.policy.settings import Settings
 
 
 @click.command()
 @click.argument("field", required=False)
 @here_options
+@words_options
 @json_option
 def command(
-    field: str | None, repository: Path, base: str | None, task: Path | None, as_json: bool
+    field: str | None,
+    repository: Path,
+    base: str | None,
+    task: Path | None,
+    as_json: bool,
+    **words: Any,
 ) -> None:
     """FIELD is one of the policy (`limits.lines`), a table of it (`limits`), or a setting
     (`engine`); without it all of the policy's are told.
@@ -32,13 +39,17 @@ def command(
     was dropped.
     """
     from runner.policy.operator_files import KEYS
+    from runner.records.task import Words
     from runner.text import to_json, visible
 
-    decided, settings = decided_here(repository, base, task)
+    decided, settings = decided_here(repository, base, task, Words(**words))
     told = [
         *(_field(name, each) for name, each in chosen(decided.fields, field)),
         *_setting(settings, field),
     ]
+    for each in told:
+        if task is not None and each["field"] == "level":
+            each["starts_at"] = _starts_at(decided, task)
     if not told:
         tables = (name.partition(".")[0] for name in decided.fields)
         names = [*decided.fields, *tables, *KEYS]
@@ -87,6 +98,16 @@ def _means(name: str, value: Any) -> dict[str, str]:
     return BUNDLES[value].model_dump() if name == "level" else {}
 
 
+def _starts_at(decided: Decided, task: Path) -> str:
+    """The level with what the task speaks of, and what started this; the change may lower it."""
+    from runner.policy.levels import trigger_bounds
+    from runner.policy.task_file import read_task
+    from runner.records.level import told
+    from runner.rejudging import standing_under
+
+    return told(standing_under(decided, read_task(task), trigger_bounds(os.environ)))
+
+
 def _setting(settings: Settings, name: str | None) -> Iterator[dict[str, Any]]:
     """How this machine works: the last word wins, unless it is pinned."""
     from runner.policy.operator_files import KEYS
@@ -113,10 +134,13 @@ def _rows(told: Mapping[str, Any]) -> Iterator[str]:
 
     yield f"{told['field']} = {json.dumps(told['value'], ensure_ascii=False)}"
     if told["means"]:
-        yield "  means " + ", ".join(f"{key} {value}" for key, value in told["means"].items())
+        name, *others = (f"{key} {value}" for key, value in told["means"].items())
+        yield f"  means {name.removeprefix('name ')}: {', '.join(others)}"
     for place in told["by"]:
-        pinned = ", pinned" if told["pinned"] else ""
-        yield f"  by {place['layer']}: {place['where']}{pinned}"
+        where = "" if place["where"] == place["layer"] else f": {place['where']}"
+        yield f"  by {place['layer']}{where}{', pinned' if told['pinned'] else ''}"
+    if told.get("starts_at"):
+        yield f"  with this task a run starts at no more than {told['starts_at']}"
     for dropped in told["dropped"]:
         for line in dropped["told"]:
             yield f"  dropped: {line.removeprefix(told['field'] + ': ')}"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from runner.policy.settings import Settings
     from runner.records.merge import LayerName
     from runner.records.policy import Layer
+    from runner.records.task import Words
 
     Kind = LayerName | Literal["codex"]
     """`codex`: a requirements.toml or a `.rules` file of codex itself."""
@@ -49,9 +50,12 @@ def here_options(function: F) -> F:
     return function
 
 
-def decided_here(repository: Path, base: str | None, task: Path | None) -> tuple[Decided, Settings]:
+def decided_here(
+    repository: Path, base: str | None, task: Path | None, words: Words | None = None
+) -> tuple[Decided, Settings]:
     """As a run would decide. Raises ConfigError."""
     from runner.gates.paths import PROTECTED
+    from runner.policy.command_line import command_layers
     from runner.policy.lattice import decide
     from runner.policy.layers import built_in, task_layer
     from runner.policy.settings import load_settings
@@ -60,7 +64,8 @@ def decided_here(repository: Path, base: str | None, task: Path | None) -> tuple
     settings = load_settings(os.environ)
     layers = (built_in(PROTECTED), *settings.layers, *_of_repository(repository, base, settings))
     mine = () if task is None else (task_layer(read_task(task), layers),)
-    return decide((*layers, *mine)), settings
+    said = () if words is None else command_layers(words)
+    return decide((*layers, *mine, *said)), settings
 
 
 def _of_repository(path: Path, base: str | None, settings: Settings) -> tuple[Layer, ...]:
@@ -81,8 +86,21 @@ def _of_repository(path: Path, base: str | None, settings: Settings) -> tuple[La
             source.close()
 
 
+def require_file(path: Path) -> None:
+    """Raises ConfigError: there is nothing, or a directory."""
+    from runner.policy.files import shown
+
+    if path.is_dir():
+        remedy = "name a file in it: requirements.toml, config.toml, .codex-runner.toml, a task"
+        raise ConfigError(f"{shown(path)} is a directory", remedy)
+    if not os.path.lexists(path):
+        raise ConfigError(f"{shown(path)}: no such file", "check the path")
+
+
 def kind_of(path: Path) -> Kind:
-    """Raises ConfigError: the name does not say."""
+    """Raises ConfigError: there is no such file, or its name does not say."""
+    from runner.policy.files import shown
+
     match path.name:
         case "requirements.toml":
             return "organisation"
@@ -94,8 +112,9 @@ def kind_of(path: Path) -> Kind:
             return "task"
         case name if name.endswith(".rules"):
             return "codex"
+    require_file(path)
     raise ConfigError(
-        f"{path}: what kind of file it is cannot be told from its name",
+        f"{shown(path)}: what kind of file it is cannot be told from its name",
         f"say it: --as {' or '.join(KINDS)}",
     )
 

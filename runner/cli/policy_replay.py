@@ -14,7 +14,7 @@ from runner.cli.options import json_option, state_option, tidied_state
 from runner.cli.policy_examples import own_scan
 from runner.cli.policy_layers import kind_option, layer_of
 from runner.cli.policy_replayed import tell
-from runner.errors import ConfigError
+from runner.errors import ConfigError, NothingToDoError
 
 if TYPE_CHECKING:
     from runner.cli.policy_layers import Kind
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from runner.records.policy import Layer
 
 
-@click.command(epilog="Exit codes: 0 told, 1 a receipt does not vouch, or see --fail-on-change.")
+@click.command(
+    epilog="Exit codes: 0 told, 1 a receipt does not vouch, or see --fail-on-change, 7 no runs."
+)
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
 @click.option("--all", "every", is_flag=True, help="All runs.")
 @click.option("--last", type=click.IntRange(1), help="The newest runs, so many.")
@@ -63,14 +65,17 @@ def command(
     proposed --policy: which fields are decided otherwise and by whom, and what the gates that need
     no sandbox and no model say of the patch that was kept. What cannot be judged is told as such.
 
-    The repository's policy is the one at the run's base; the task is the run's. What the command
-    line said besides is not said again.
+    The repository's policy is the one at the run's base; the task and what the command line said of
+    the policy are the run's.
     """
     from runner.policy.settings import load_settings
     from runner.replaying import Under, replay
 
-    chosen = _chosen(tidied_state(state), runs, last, every=every)
     settings, proposed = _proposed(load_settings(os.environ), policy, kind)
+    place = tidied_state(state)
+    chosen = _chosen(place, runs, last, every=every)
+    if not chosen:
+        raise _nothing(place, as_json=as_json)
     with ExitStack() as stack:
         under = Under(settings, repository, own_scan(stack), proposed)
         told = [replay(folder, under) for folder in chosen]
@@ -92,6 +97,15 @@ def _chosen(
     if every or last is not None:
         return folders(state)[:last]
     return tuple(find(state, prefix) for prefix in runs or (None,))
+
+
+def _nothing(state: Path, *, as_json: bool) -> NothingToDoError:
+    """No run is no proof that nothing would change: a check of it must not pass."""
+    if as_json:
+        tell([], as_json=True)
+    return NothingToDoError(
+        f"nothing to replay: there are no runs in {state}", "name the state that has them: --state"
+    )
 
 
 def _proposed(

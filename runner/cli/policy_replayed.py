@@ -41,7 +41,7 @@ def _rows(told: Replay) -> Iterator[str]:
         return
     yield f"{told.run}: {told.conclusion}: {told.title}"
     for each in told.fields:
-        yield f"  {each.what:8} {each.field}: {_values(each.old, each.new)} ({each.by})"
+        yield f"  {each.what:8} {each.field}: {values(each.old, each.new)} ({each.by})"
     for gate in told.gates:
         yield f"  {gate.new:8} by {gate.gate}, then {gate.old or 'not asked'}"
         refusals = (each for each in gate.findings if not each.is_warning)
@@ -52,11 +52,11 @@ def _rows(told: Replay) -> Iterator[str]:
         yield "  nothing would change"
 
 
-def _values(old: Any, new: Any) -> str:
+def values(old: Any, new: Any) -> str:
     """`50 -> 9`; of several, those that come and go: `+ ["vault/"]`."""
     from runner.policy.notes import shown
 
-    if not (isinstance(old, tuple) and isinstance(new, tuple)):
+    if not (isinstance(old, tuple | list) and isinstance(new, tuple | list)):
         return f"{shown(old)} -> {shown(new)}"
     gone, come = ([e for e in one if e not in two] for one, two in ((old, new), (new, old)))
     told = ((sign, tuple(some)) for sign, some in (("-", gone), ("+", come)) if some)

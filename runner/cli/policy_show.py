@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli.options import json_option
+from runner.cli.options import json_option, words_options
 from runner.cli.policy_layers import decided_here, here_options
 
 if TYPE_CHECKING:
@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 
 @click.command()
 @here_options
+@words_options
 @json_option
-def command(repository: Path, base: str | None, task: Path | None, as_json: bool) -> None:
+def command(
+    repository: Path, base: str | None, task: Path | None, as_json: bool, **words: Any
+) -> None:
     """The policy of a run that would start now, and the files it comes from."""
+    from runner.records.task import Words
     from runner.text import to_json, visible
 
-    decided, settings = decided_here(repository, base, task)
+    decided, settings = decided_here(repository, base, task, Words(**words))
     if as_json:
         click.echo(to_json(_document(decided, settings)))
         return
@@ -55,9 +59,10 @@ def _pins(decided: Decided) -> dict[str, str]:
 def _rows(decided: Decided, settings: Settings) -> Iterator[str]:
     from runner.policy.notes import notes, shown
 
+    width = max(map(len, decided.fields))
     for name, each in decided.fields.items():
         by = ", ".join(dict.fromkeys(place.where for place in each.by))
-        yield f"{name:32} {shown(each.value):24} {by}{' (pinned)' if each.pinned else ''}"
+        yield f"{name:{width}} {shown(each.value):24} {by}{' (pinned)' if each.pinned else ''}"
     yield ""
     for layer in decided.layers:
         digest = f" sha256:{layer.sha256}" if layer.sha256 else ""

@@ -12,6 +12,7 @@ import click
 from runner.cli.options import json_option
 from runner.cli.policy_examples import claims_of, proofs_of, rows, sorted_files
 from runner.cli.policy_layers import decided_here, here_options, kind_option, layer_of
+from runner.errors import NothingToDoError
 
 if TYPE_CHECKING:
     from runner.cli.policy_layers import Kind
@@ -47,7 +48,7 @@ gates that need no sandbox and no model; `level` is what its class leaves of the
 
 The match and not_match examples of [[rules]] hold, or the file is bad input.
 """
-EPILOG = "Exit codes: 0 all hold, 1 one does not, 2 bad input; codex-runner --help."
+EPILOG = "Exit codes: 0 all hold, 1 one does not, 2 bad input, 7 there are none."
 
 
 @click.command(help=HELP, epilog=EPILOG)
@@ -77,6 +78,11 @@ def command(
     where = (repository, base, settings.alternates)
     proofs = [*proofs_of(claims_of(layers, folders, further, repository), *where)]
     rules = sum(len(layer.values.get("rules", ())) for layer in layers)
+    if not (proofs or rules):
+        raise NothingToDoError(
+            "nothing to test: there are no [[examples]] and no [[rules]]",
+            "write some: codex-runner policy test --help shows three",
+        )
     _tell(proofs, rules, as_json=as_json)
     sys.exit(int(any(proof.misses for proof in proofs)))
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
-from runner.cli.options import json_option, repository_option, state_option
-from runner.records.task import Task
+from runner.cli.options import json_option, repository_option, state_option, words_options
+from runner.records.task import Task, Words
 
 
 @click.command(epilog="Exit codes: codex-runner --help.  What happened: codex-runner show")
@@ -30,6 +31,7 @@ from runner.records.task import Task
     type=click.Choice(["auto", "local", "github"]),
     help="Where the request is opened; auto: GitHub; local: in a file beside the remote.",
 )
+@words_options
 @click.option(
     "--publish/--no-publish",
     default=True,
@@ -58,11 +60,10 @@ def command(
     allow_dirty: bool,
     dry_run: bool,
     publish: bool,
-    state: Path | None,
     record: Path | None,
     replay: Path | None,
     as_json: bool,
-    **settings: str | None,
+    **said: Any,
 ) -> None:
     """Let codex work on TASK, a Markdown file with TOML front matter; `-` reads it from stdin.
 
@@ -87,7 +88,8 @@ def command(
         publish=publish,
         record=record,
         replay=replay,
-        settings=_given(settings, state),
+        words=_words(said),
+        settings=_given(said),
     )
     if dry_run:
         click.echo(wiring.dry_run(asked).model_dump_json(indent=2))
@@ -97,10 +99,19 @@ def command(
     sys.exit(report.exit_code)
 
 
-def _given(settings: dict[str, str | None], state: Path | None) -> dict[str, str]:
-    """What the command line says of the settings."""
-    every = {**settings, "state": None if state is None else str(state)}
-    return {name: value for name, value in every.items() if value is not None}
+def _words(said: dict[str, Any]) -> Words:
+    """What the command line says of the policy, taken out of `said`; what is wrong with it is told
+    before anything is started."""
+    from runner.policy.command_line import command_layers
+
+    words = Words(**{name: said.pop(name) for name in Words.model_fields})
+    command_layers(words)
+    return words
+
+
+def _given(said: dict[str, Any]) -> dict[str, str]:
+    """What it says of the settings."""
+    return {name: str(value) for name, value in said.items() if value is not None}
 
 
 def _read(task: str | None, prompt: str | None) -> Task:

@@ -140,6 +140,7 @@ def check(case: Case) -> GateReport:
         for who, rule, patterns in (
             ("task", "paths", case.plan.paths),
             ("repository", "repo_paths", case.plan.repo_paths),
+            ("command line", "run_paths", case.plan.run_paths),
         )
         if patterns
     ]

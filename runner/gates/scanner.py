@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from runner.errors import InfraError
+from runner.gates import rule_cache
 from runner.process import Child, clean_env, kill_group, spawn
 from runner.records.scan import Hit, Sample, Scanned
 
@@ -26,12 +27,15 @@ class Scanner:
 
     `state` is a directory of the runner that no agent can write: it keeps the compiled rules and
     the key that makes digests of secrets comparable between runs but not guessable by others.
+    Compiled rules may come from another state directory of the same user (`rule_cache`).
     """
 
     def __init__(self, state: Path, argv: Sequence[str] = WORKER) -> None:
         self._state = state
         self._argv = tuple(argv)
         self._child: Child | None = None
+        self.cold = False
+        """Its rules are being compiled, which takes seconds."""
 
     def __enter__(self) -> Scanner:
         self.start()
@@ -57,9 +61,11 @@ class Scanner:
         try:
             self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
             rules.mkdir(mode=0o700, exist_ok=True)
+            rule_cache.fetch(rules)
             key = _key(self._state / "digest.key")
         except OSError as error:
             raise _broken(f"{error.filename}: {error.strerror}") from error
+        self.cold = rule_cache.is_cold(rules)
         self._child = spawn(self._argv, env=clean_env())
         greeting = {"cache": str(rules), "key": key.hex()}
         with suppress(BrokenPipeError):  # said by the first scan, with the reason
@@ -90,7 +96,11 @@ class Scanner:
             return None
         if reply is None:
             raise self._died()
-        return _scanned(reply)
+        scanned = _scanned(reply)
+        if self.cold:  # they work: the next state directory need not compile them
+            self.cold = False
+            rule_cache.keep(self._state / "rules")
+        return scanned
 
     def close(self) -> None:
         """The process is gone when this returns; closing twice is fine."""

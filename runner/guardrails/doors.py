@@ -1,6 +1,6 @@
 """Where a run asks: before it spends anything, and of what its agent will read.
 
-The third door, of what would leave, is the gate.
+The last door, of what would leave, is the gate.
 """
 
 from __future__ import annotations
@@ -28,3 +28,9 @@ def documents(guard: Guard, texts: Mapping[str, str]) -> tuple[Outcome, ...]:
     return tuple(
         guard.check("input", text, Place(path, path, fixed=True)) for path, text in texts.items()
     )
+
+
+def told_back(guard: Guard, source: str, text: str) -> Outcome:
+    """What a run tells its agent besides the task: why it was refused, or broken off. Rules on a
+    text as a whole are not for a part of the conversation."""
+    return guard.check("input", text, Place(source, part="fragment"))

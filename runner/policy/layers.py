@@ -10,18 +10,24 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from runner.errors import ConfigError
+from runner.policy.command_line import command_layers
 from runner.policy.lattice import Decided, decide
 from runner.policy.notes import plain
 from runner.records.policy import Layer, fields
-from runner.records.task import Task
+from runner.records.task import SILENT, Task, Words
 
 
 def decide_run(
-    task: Task, operator: Iterable[Layer], repository: Layer, protected: tuple[str, ...]
+    task: Task,
+    operator: Iterable[Layer],
+    repository: Layer,
+    protected: tuple[str, ...],
+    words: Words = SILENT,
 ) -> Decided:
-    """`operator`: the layers of the settings; `protected`: globs that are built in."""
+    """`operator`: the layers of the settings; `protected`: globs that are built in; `words`: of the
+    command line."""
     above = (built_in(protected), *operator, repository)
-    return decide((*above, task_layer(task, above)))
+    return decide((*above, task_layer(task, above), *command_layers(words)))
 
 
 def built_in(protected: tuple[str, ...]) -> Layer:

@@ -30,18 +30,29 @@ _TRUSTED = frozenset(
 _UNSET = Contribution(who="operator", level=DEFAULT, why="no level is set", where="built-in")
 
 
-def levelled(plan: Plan, decided: Decided, environ: Mapping[str, str], places: Places) -> Plan:
-    """With its level and why. One that is to publish nothing knows no remote."""
+def levelled(
+    plan: Plan,
+    decided: Decided,
+    environ: Mapping[str, str],
+    places: Places,
+    trust: Iterable[Contribution] = (),
+) -> Plan:
+    """With its level and why. `trust`: what the agent's past leaves."""
     policy = decided.policy
     bounds = (
         *policy_bounds(decided),
         *task_bounds(plan.task, policy.classes, places),
         *trigger_bounds(environ),
+        *trust,
     )
-    standing = decide_level(bounds)
+    more = {"caps": policy.classes, "queue_label": policy.queue_label}
+    return standing_at(plan.model_copy(update=more), decide_level(bounds))
+
+
+def standing_at(plan: Plan, standing: Standing) -> Plan:
+    """The plan at this level. One that is to publish nothing knows no remote."""
     silent = {"remote": None, "forge": None} if standing.level == 0 else {}
-    more = {"standing": standing, "caps": policy.classes, "queue_label": policy.queue_label}
-    return plan.model_copy(update={**more, **silent})
+    return plan.model_copy(update={"standing": standing, **silent})
 
 
 def decide_level(bounds: Iterable[Contribution]) -> Standing:

@@ -228,6 +228,22 @@ def base_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def database(value: str) -> str:
+    """A PostgreSQL database's address without its password."""
+    line(500)(value)
+    remedy = 'use "postgresql://user@host/database"; the password is in PGPASSFILE or ~/.pgpass'
+    try:
+        parts = urlsplit(value)
+        inside = parts.password or "password" in parts.query.casefold()
+    except ValueError as error:
+        raise MisfitError("is not a database's address", remedy) from error
+    if parts.scheme not in {"postgresql", "postgres"} or " " in value:
+        raise MisfitError("is not a database's address", remedy)
+    if inside:
+        raise MisfitError("has a password in it", remedy)
+    return value
+
+
 def usd_micros(value: object) -> int:
     """`"1.25"` or `1` dollars -> 1250000 or 1000000 micro-dollars; never a float."""
     text = str(value) if type(value) in (str, int) else ""

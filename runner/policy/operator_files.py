@@ -15,7 +15,7 @@ from runner.policy.codex_requirements import CodexFile
 from runner.policy.names import MisfitError
 from runner.policy.organisation import File
 from runner.policy.provider import read_provider
-from runner.policy.readers import PIN, leaves_of, pinned_fields, read_layer, read_pins
+from runner.policy.readers import PIN, UNPIN, leaves_of, pinned_fields, read_layer, read_pins
 from runner.policy.review import ReviewSettings, read_review_settings
 from runner.policy.setup import SetupSettings, read_setup_settings
 from runner.policy.text import decode_text
@@ -23,6 +23,7 @@ from runner.policy.toml import Table, parse_toml
 from runner.records.base import Sha256
 from runner.records.merge import LayerName
 from runner.records.policy import Layer
+from runner.records.usage import Price
 
 Checks = Mapping[str, Callable[[str], object]]
 CHECKS: Checks = {
@@ -39,6 +40,8 @@ CHECKS: Checks = {
     "github_token": names.credential,
     "test": names.command,
     "state": names.absolute,
+    "kill_file": names.absolute,
+    "ledger": names.database,
     "rootfs": names.directory,
     "alternates": names.directories,
 }
@@ -65,9 +68,16 @@ def read_operator(data: bytes, source: str, kind: LayerName) -> Layer:
 
 
 def user(table: Table, sha256: Sha256, said: Said) -> Layer:
-    """config.toml."""
+    """config.toml. The organisation's price of a model holds: budgets are counted in it."""
     layer = read_layer(table, "user", KEYS, sha256)
     file_values(table, said.put)
+    if said.prices:
+        mine: Any = said.values["prices"]
+        for model in sorted(said.prices.keys() & mine.keys()):
+            if mine[model] != said.prices[model]:
+                by = f"pinned by {said.price_origin}"
+                said.notes.append(f"prices.{model}: {table.source} is not used; {by}")
+        said.values["prices"] = {**mine, **said.prices}
     return layer
 
 
@@ -79,6 +89,9 @@ class Said:
     origin: dict[str, str] = field(default_factory=dict)
     pinned: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    prices: dict[str, Price] = field(default_factory=dict)
+    """Those of the organisation, if it lets nobody replace them."""
+    price_origin: str = ""
 
     def put(self, name: str, value: object, source: str) -> None:
         """The last one wins, unless it is pinned."""
@@ -94,15 +107,35 @@ class Said:
 
 
 def organisation(table: Table, sha256: Sha256, said: Said) -> Layer:
-    """One of its files: settings that others may replace, pins, and its word on the policy."""
-    layer = read_layer(table, "organisation", {**KEYS, PIN: ()}, sha256)
+    """One of its files: settings that others may replace, pins, and its word on the policy.
+
+    A single setting is a default; a table of them is an arrangement (a panel of reviewers and where
+    they are asked, say), of which a replacement would leave nothing: it holds unless `unpin`ned.
+    """
+    layer = read_layer(table, "organisation", {**KEYS, PIN: (), UNPIN: ()}, sha256)
     pins = read_pins(table)
     file_values(table, said.overrule)
+    _hold_tables(table, said)
     policy = leaves_of("organisation").keys()
     heads = {pin.partition(".")[0] for pin in pins if pin not in policy}
     given = {head: table.where(head) for head in heads if head in KEYS}
     said.pinned |= {head: at for head, at in given.items() if said.origin.get(head) == at}
     return replace(layer, pins=pinned_fields(pins, layer))
+
+
+def _hold_tables(table: Table, said: Said) -> None:
+    """Raises ConfigError: it lets go of what it does not give."""
+    given = {head: at for head in _TABLES if said.origin.get(head) == (at := table.where(head))}
+    loose = table.strings(UNPIN, names.one_of(*_TABLES))
+    for head in loose:
+        if head not in given:
+            raise table.fail(UNPIN, f"{head!a} is not set here", "give it a value here")
+        said.pinned.pop(head, None)
+    if "prices" in given:
+        prices: Any = {} if "prices" in loose else said.values["prices"]
+        said.prices, said.price_origin = prices, given["prices"]
+    held = {head: at for head, at in given.items() if head not in (*loose, "prices")}
+    said.pinned |= held
 
 
 def of_codex(file: CodexFile, said: Said) -> Layer:

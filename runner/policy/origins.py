@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from runner.policy.lattice import Decided
 from runner.policy.settings import BUILT_IN, Settings
 from runner.records.gate import Finding, GateReport
+from runner.records.merge import LayerName
 from runner.records.task import Limits
+
+_SPEAKS: Mapping[str, LayerName] = MappingProxyType(
+    {"paths": "task", "repo_paths": "repository", "run_paths": "command line"}
+)
+"""Which layer's paths a plan has there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,16 +26,16 @@ class Origins:
     decided: Decided
 
     def of(self, name: str) -> str:
-        """`name`: a setting, a field of the policy, `protected GLOB`, `paths` (the task's) or
-        `repo_paths`."""
+        """`name`: a setting, a field of the policy, `protected GLOB`, `paths` (the task's),
+        `repo_paths` or `run_paths`."""
         field, _, item = name.partition(" ")
         match field:
             case "protected" if item:
                 return self._named("protected", item) or BUILT_IN
             case "guardrails" if item:
                 return self._declarer(item) or BUILT_IN
-            case "paths" | "repo_paths":
-                mine = self.decided.of("task" if field == "paths" else "repository")
+            case "paths" | "repo_paths" | "run_paths":
+                mine = self.decided.of(_SPEAKS[field])
                 told = [each.place("paths") for each in mine if "paths" in each.values]
                 return told[0] if told else self._decider("paths")
         if field in self.decided.fields:

@@ -12,7 +12,7 @@ from typing import Any
 from runner import __version__
 from runner.errors import ConfigError
 from runner.policy import names
-from runner.policy.lattice import Decided
+from runner.policy.lattice import Decided, decide
 from runner.policy.names import MisfitError
 from runner.policy.notes import notes
 from runner.policy.remote import choose_forge
@@ -20,6 +20,8 @@ from runner.policy.review import decide_review
 from runner.policy.settings import BUILT_IN, COMMAND_LINE, Settings
 from runner.policy.setup import decide_setup
 from runner.records.base import RunId
+from runner.records.identity import Agent
+from runner.records.merge import LayerName
 from runner.records.plan import ForgeName, Plan
 from runner.records.repository import Base
 from runner.records.sandbox import EngineName
@@ -39,9 +41,10 @@ def make_plan(
     codex_version: str,
     run: RunId,
     publish: bool = True,
+    author: str = "",
 ) -> Plan:
     """Raises ConfigError: no target, no tests, one model for both roles, no place to publish, a
-    model that is not allowed."""
+    model that is not allowed. `author` is the name of the agent; empty = none works."""
     policy = decided.policy
     _require_coverage_file(decided)
     model, reviewer = _models(task, settings)
@@ -59,6 +62,7 @@ def make_plan(
         target=(target := _target(task, base)),
         branch=_branch(task.title, run, target),
         model=model,
+        agent=identify(author, model, codex_version, decided) if author else None,
         reviewer_model=reviewer,
         test=_test(task, decided),
         paths=task.paths,
@@ -75,7 +79,6 @@ def make_plan(
 def of_policy(decided: Decided) -> dict[str, Any]:
     """What the plan takes over from the policy as it is."""
     policy = decided.policy
-    clauses = (each.values.get("paths", ()) for each in decided.of("repository"))
     return {
         "limits": policy.limits,
         "rigour": policy.tests,
@@ -85,12 +88,26 @@ def of_policy(decided: Decided) -> dict[str, Any]:
         "guardrails": policy.guardrails,
         "rules": policy.rules,
         "features_off": policy.features_off,
+        "approvals": policy.approvals,
         "budget": policy.budget,
         "protected": tuple(sorted(policy.protected)),
-        "repo_paths": tuple(glob for some in clauses for globs in some for glob in globs),
+        "repo_paths": _globs(decided, "repository"),
+        "run_paths": _globs(decided, "command line"),
         "policy_sha256": policy.digest(),
         "policy_sources": {each.source: each.sha256 for each in decided.layers if each.sha256},
     }
+
+
+def identify(author: str, model: str, codex_version: str, decided: Decided) -> Agent:
+    """The policy it proves itself under is the operator's: each repository, and each task, tightens
+    that in its own way."""
+    operator = decide(decided.of("built-in", "organisation", "user")).policy.digest()
+    return Agent(name=author, model=model, codex_version=codex_version, policy_sha256=operator)
+
+
+def _globs(decided: Decided, layer: LayerName) -> tuple[str, ...]:
+    clauses = (each.values.get("paths", ()) for each in decided.of(layer))
+    return tuple(glob for some in clauses for globs in some for glob in globs)
 
 
 def new_run_id(now: datetime | None = None) -> RunId:
@@ -130,6 +147,10 @@ def _not_used(task: Task, settings: Settings) -> Iterator[str]:
     for name, asked in (("model", task.model), ("reviewer_model", task.reviewer_model)):
         if asked is not None and (by := _pin(settings, name)):
             yield f"{name}: the task's is not used; pinned by {by}"
+    mine = settings.source_of("reviewer_model")
+    panel = settings.pinned.get("review") if settings.review.reviewers else None
+    if panel and mine != BUILT_IN and settings.reviewer_model != settings.review.reviewers[0]:
+        yield f"reviewer_model: {mine} is not used; pinned by {panel}"
 
 
 def _require_allowed(decided: Decided, *models: str) -> None:

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from runner.policy import names
+from runner.policy.approvers import person
 from runner.policy.budget import dollars
 from runner.policy.guardrails import read_guardrails, read_guardrails_table
 from runner.policy.review import instructions
 from runner.policy.rules_read import read_rules
 from runner.policy.static import read_analysers
 from runner.policy.toml import Table
+from runner.records.approval import LONGEST, LOW_RISK
 from runner.records.base import Sha256
 from runner.records.classes import Caps
 from runner.records.dependencies import STRICTER as NEW
@@ -31,9 +34,13 @@ from runner.records.task import Limits
 OPERATOR: frozenset[LayerName] = frozenset({"organisation", "user"})
 REPOSITORY: frozenset[LayerName] = frozenset({"repository"})
 TASK: frozenset[LayerName] = frozenset({"task"})
+COMMAND: frozenset[LayerName] = frozenset({"command line"})
 OWNERS = OPERATOR | REPOSITORY
 ALL = OWNERS | TASK
+EVERY = ALL | COMMAND
 PIN = "pin"
+UNPIN = "unpin"
+"""Tables of settings that an organisation gives and that a user may replace all the same."""
 EXAMPLES = "examples"
 """What the policy is to decide: `runner.policy.examples`."""
 _NOTHING: Mapping[str, Collection[str]] = MappingProxyType({})
@@ -83,16 +90,16 @@ def _some_models(table: Table, key: str) -> tuple[str, ...]:
 
 
 LEAVES: tuple[Leaf, ...] = (
-    *(Leaf(f"limits.{name}", Table.limit, ALL) for name in Limits.model_fields),
-    Leaf("budget.run_usd", dollars, ALL, "budget.run_usd_micros"),
-    Leaf("budget.day_usd", dollars, ALL, "budget.day_usd_micros"),
-    Leaf("budget.day_tokens", _number(1, 10**15), ALL),
-    Leaf("budget.repository_day_usd", dollars, ALL, "budget.repository_day_usd_micros"),
-    Leaf("budget.repository_day_tokens", _number(1, 10**15), ALL),
-    Leaf("budget.organisation_day_usd", dollars, ALL, "budget.organisation_day_usd_micros"),
-    Leaf("budget.organisation_day_tokens", _number(1, 10**15), ALL),
+    *(Leaf(f"limits.{name}", Table.limit, EVERY) for name in Limits.model_fields),
+    Leaf("budget.run_usd", dollars, EVERY, "budget.run_usd_micros"),
+    Leaf("budget.day_usd", dollars, EVERY, "budget.day_usd_micros"),
+    Leaf("budget.day_tokens", _number(1, 10**15), EVERY),
+    Leaf("budget.repository_day_usd", dollars, EVERY, "budget.repository_day_usd_micros"),
+    Leaf("budget.repository_day_tokens", _number(1, 10**15), EVERY),
+    Leaf("budget.organisation_day_usd", dollars, EVERY, "budget.organisation_day_usd_micros"),
+    Leaf("budget.organisation_day_tokens", _number(1, 10**15), EVERY),
     Leaf("models", _some_models, ALL),
-    Leaf("paths", lambda table, key: (table.allowed(key, names.glob),), ALL - OPERATOR),
+    Leaf("paths", lambda table, key: (table.allowed(key, names.glob),), EVERY - OPERATOR),
     Leaf("protected", _words(names.glob), ALL),
     Leaf("test", _word(names.command), OPERATOR),
     Leaf("test", lambda table, key: table.command(key, names.command), ALL - OPERATOR),
@@ -114,8 +121,13 @@ LEAVES: tuple[Leaf, ...] = (
     Leaf("guardrails", read_guardrails, OPERATOR),
     Leaf("guardrails", read_guardrails_table, ALL - OPERATOR),
     Leaf("review.approvals", _number(1, MOST_APPROVALS), OPERATOR),
-    Leaf("level", _number(0, HIGHEST), ALL),
+    Leaf("level", _number(0, HIGHEST), EVERY),
     *(Leaf(f"classes.{name}", _number(0, HIGHEST), OWNERS) for name in Caps.model_fields),
+    Leaf("approvals.commands", Table.flag, ALL),
+    Leaf("approvals.expires_s", _number(1, LONGEST // timedelta(seconds=1)), ALL),
+    Leaf("approvals.auto", _words(names.one_of(*LOW_RISK)), OWNERS),
+    Leaf("approvals.approvers", _words(person), OWNERS),
+    Leaf("trust.enforce", Table.flag, ALL),
     Leaf("queue_label", _word(names.line(50)), OWNERS),
     Leaf("rules", read_rules, ALL),
     Leaf("features_off", _words(names.plain), ALL),
@@ -185,7 +197,7 @@ def read_pins(table: Table) -> frozenset[str]:
         ConfigError: it does not name one of them.
     """
     pins = table.strings(PIN, names.line(100))
-    there = {*table.values} - {PIN, EXAMPLES}
+    there = {*table.values} - {PIN, UNPIN, EXAMPLES}
     for head, value in table.values.items():
         if isinstance(value, dict):
             there |= {f"{head}.{tail}" for tail in value}

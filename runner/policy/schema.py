@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from runner.policy.examples_schema import EXAMPLES_SCHEMA
 from runner.policy.operator_files import KEYS
-from runner.policy.readers import EXAMPLES, OWNERS, PIN, leaves_of
+from runner.policy.readers import EXAMPLES, OWNERS, PIN, UNPIN, leaves_of
 from runner.policy.rules_schema import RULES
 from runner.policy.settings import Settings
 from runner.policy.task_file import KEYS as TASK_KEYS
@@ -78,7 +78,7 @@ def _others(layer: LayerName) -> Mapping[str, Any]:
         case "user":
             return KEYS
         case "organisation":
-            return {**KEYS, PIN: ()}
+            return {**KEYS, PIN: (), UNPIN: ()}
     return {}
 
 
@@ -118,7 +118,7 @@ def _kept(name: str) -> Json:
 
 
 def _setting(key: str) -> Json:
-    if key == PIN or key in ("labels", "may_change_tests"):
+    if key in (PIN, UNPIN) or key in ("labels", "may_change_tests"):
         return _STRINGS
     if key in ("prices", "provider"):
         return {"type": "object"}

@@ -76,6 +76,11 @@ class Settings(Record):
     """Where the push token is, spelled as `key`."""
     state: Path = Field(default_factory=lambda: user_state_path(APP))
     """Runs, caches and the signing key; mode 0700."""
+    kill_file: Path | None = None
+    """While it is there, whatever it holds, nothing goes on; the directory it is in must be."""
+    ledger: str | None = None
+    """Where the receipts are kept: `postgresql://user@host/database` of several hosts, its password
+    in PGPASSFILE or ~/.pgpass; None = a file in `state`."""
     rootfs: Path | None = None
     """Root of the bubblewrap engine; None = the host's /usr."""
     alternates: tuple[Path, ...] = ()
@@ -155,13 +160,21 @@ def find_state(environ: Mapping[str, str], option: Path | None = None) -> Path:
     """The state directory alone: the user's file is read only when nothing else names one.
 
     Raises:
-        ConfigError: as `load_settings`.
+        ConfigError: as `load_settings`; the option names another one than the organisation pins.
     """
-    given = {"--state": str(option or ""), STATE_VARIABLE: environ.get(STATE_VARIABLE, "")}
-    for source, value in given.items():
-        if value:
-            return Path(str(checked("state", value, source)))
-    return load_settings(environ).state
+    given = str(option or "") or environ.get(STATE_VARIABLE, "")
+    if not given:
+        return load_settings(environ).state
+    source = "--state" if option else STATE_VARIABLE
+    state, said = Path(str(checked("state", given, source))), Said()
+    for file in reversed(organisation_files(environ)):
+        organisation(*parsed(file), said)
+    if (by := said.pinned.get("state")) is None:
+        return state
+    pinned = Path(str(said.values["state"]))
+    if option and state != pinned:  # nobody who asks for one place is shown another
+        raise ConfigError(f"--state: {shown(state)} is not the one pinned by {by}", "leave it out")
+    return pinned
 
 
 def _read(path: Path) -> tuple[Table, Sha256] | None:

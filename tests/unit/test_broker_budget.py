@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.broker.ask import Ask
-from runner.broker.budget import Grant, Meter
+from runner.broker.budget import MIB, Grant, Meter
 from runner.broker.spent import ExhaustedError, Spent
 from runner.records.usage import Budget, Price
 
@@ -108,10 +108,39 @@ def test_every_line_runs_out() -> None:
     meter = make(stream_bytes=10)
     assert [meter.receive(8), meter.receive(8), meter.receive(8)] == [8, 2, 0]
     assert exhausted(meter) == "stream_bytes 10"
-    meter = make(body_bytes=10)
-    meter.take_body(10)
-    with pytest.raises(ExhaustedError, match="body_bytes 10"):
+
+
+def test_a_conversation_has_an_end() -> None:
+    meter = make(history_items=10)
+    meter.settle(granted(meter, ask(*[1] * 7)), Spent(1, 0, 1))
+    assert meter.usage().notes == ()
+    meter.settle(granted(meter, ask(*[1] * 8)), Spent(1, 0, 1))
+    assert meter.usage().notes == ("80 % of history_items is spent: 8 of 10",)
+    meter.settle(granted(meter, ask(1)), Spent(1, 0, 1))
+    assert meter.usage().notes, "the longest one counts, whatever came after it"
+    assert exhausted(meter, ask(*[1] * 11)) == "history_items 10"
+    assert exhausted(meter, ask(1)) == "history_items 10", "it is for good"
+
+    meter = make(history_mib=5)
+    meter.take_body(4 * MIB)
+    assert meter.usage().notes == ("80 % of history_mib is spent: 4 of 5",)
+    meter.take_body(5 * MIB)
+    with pytest.raises(ExhaustedError, match="history_mib 5"):
+        meter.take_body(5 * MIB + 1)
+    with pytest.raises(ExhaustedError, match="history_mib 5"):
         meter.take_body(1)
+
+    meter = make(sent_mib=10)
+    meter.take_body(8 * MIB)
+    assert meter.usage().notes == (
+        "100 % of history_mib is spent: 8 of 8",
+        "80 % of sent_mib is spent: 8 of 10",
+    )
+    meter.take_body(2 * MIB)
+    with pytest.raises(ExhaustedError, match="sent_mib 10"):
+        meter.take_body(1)
+    with pytest.raises(ExhaustedError, match="sent_mib 0"):
+        make(sent_mib=0).take_body(1)
 
 
 def test_exhausted_is_for_good() -> None:

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from runner.cli.policy import command
+from runner.errors import RunnerError
 from runner.policy.operator_files import KEYS
 from runner.policy.readers import LEAVES
 from runner.policy.task_file import KEYS as TASK_KEYS
@@ -64,7 +65,7 @@ def test_explain_names_layer_line_and_what_was_dropped(repository: Path) -> None
     (dropped,) = lines["dropped"]
     assert dropped["asked"] == 300 and dropped["by"]["where"].endswith("task.md, line 4")
     done = call("explain", "limits", "-C", repository)
-    assert "limits.files = 50\n  by built-in: built-in\n  dropped: the repository's" in done.output
+    assert "limits.files = 50\n  by built-in\n  dropped: the repository's" in done.output
     assert [each["field"] for each in told(repository, "explain", "static")] == [
         name for name in fields() if name.startswith("static.")
     ]
@@ -74,8 +75,23 @@ def test_explain_says_what_a_level_stands_for(repository: Path) -> None:
     (level,) = told(repository, "explain", "level")
     assert (level["value"], level["means"]["publication"]) == (2, "draft")
     shown = call("explain", "level", "-C", repository).stdout
-    assert "means name autonomous with gates, sandbox workspace-write" in shown
+    assert "means autonomous with gates: sandbox workspace-write" in shown
     assert "approvals none, gates all, publication draft" in shown
+
+
+def test_explain_says_where_a_task_would_start(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = repository.parent / "task.md"
+    task.write_text('+++\ntitle = "Fix the login form"\n+++\nIts password field is wrong.\n')
+    (level,) = told(repository, "explain", "level")
+    assert level["value"] == 2 and level["starts_at"].startswith("1 supervised (class: security: ")
+    shown = call("explain", "level", "-C", repository, "--task", task).stdout
+    assert "\n  with this task a run starts at no more than 1 supervised (class: " in shown
+    monkeypatch.setenv("GITHUB_EVENT_NAME", "issues")
+    task.write_text('+++\ntitle = "Mend the docs"\npaths = ["docs/**"]\n+++\nGo.\n')
+    assert "1 supervised (trigger: " in told(repository, "explain", "level")[0]["starts_at"]
+    assert "starts_at" not in json.loads(call("explain", "level", "--json").stdout)[0]
 
 
 def test_explain_tells_settings_too(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,11 +146,59 @@ def test_check(tmp_path: Path) -> None:
     assert done.stdout == f"ok: {right}: organisation, 1 fields, 1 pinned\n"
     assert f"error: {wrong}, line 2: limits.line: unknown key\ntry: did you mean" in done.stderr
     assert "absent.md: no such file" in done.stderr
+    for name, why in {"absent.toml": ": no such file", "": " is a directory"}.items():
+        done = call("check", tmp_path / name)
+        assert (done.exit_code, str(done.exception)) == (2, "2")
+        assert f"error: {tmp_path / name}{why}\ntry: " in done.stderr
     odd = tmp_path / "policy.txt"
     odd.write_text("pin = []\n")
     assert "--as" in call("check", odd).stderr
     assert call("check", odd, "--as", "organisation").exit_code == 0
     assert call("check", odd, "--as", "repository").exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["requirements.toml", "config.toml", ".codex-runner.toml", "t.md"])
+@pytest.mark.parametrize("verb", ["check", "diff", "test", "replay"])
+def test_whatever_a_file_is_two_lines_say_so(verb: str, name: str, tmp_path: Path) -> None:
+    bad: dict[str, tuple[bytes | None, str]] = {
+        "directory": (None, "is not a regular file"),
+        "binary": (bytes(range(256)), "NUL byte"),
+        "latin": (b'title = "\xe4"\n', "byte 0xe4 is not UTF-8"),
+        "huge": (b"#" * 2_000_000, "is larger than"),
+        "bom": (b'\xef\xbb\xbf# "x"\n', "begins with a byte order mark"),
+        "cr": (b"a\rb\n", "carriage return without line feed"),
+    }
+    for kind, (content, why) in bad.items():
+        place = tmp_path / kind
+        place.mkdir()
+        file = place / name
+        file.mkdir() if content is None else file.write_bytes(content)
+        words: dict[str, list[str | Path]] = {
+            "diff": [file, file],
+            "replay": ["--policy", file, "--state", tmp_path],
+        }
+        done = call(verb, *words.get(verb, [file]))
+        error = done.exception
+        told = "\n".join(error.lines()) if isinstance(error, RunnerError) else done.stderr
+        assert why in told and len(told.strip().splitlines()) == 2, (kind, told)
+        assert f"{file}" in told.splitlines()[0] and told.splitlines()[1].startswith("try: ")
+
+
+def test_line_ends_of_windows_are_line_ends(tmp_path: Path) -> None:
+    policy, task = tmp_path / ".codex-runner.toml", tmp_path / "t.md"
+    policy.write_bytes(b"level = 1\r\n[limits]\r\nlines = 3\r\n")
+    task.write_bytes(b'+++\r\ntitle = "t"\r\n+++\r\nGo.\r\n')
+    assert call("check", policy, task).exit_code == 0
+    policy.write_bytes(b'level = 1\r\n[limits]\r\nlines = "3"\r\n')
+    assert f"{policy}, line 3: limits.lines: " in call("check", policy).stderr
+
+
+def test_diff_of_a_list_is_what_comes_and_goes(tmp_path: Path) -> None:
+    old, new = tmp_path / "requirements.toml", tmp_path / "config.toml"
+    old.write_text('protected = ["a/", "b/"]\n')
+    new.write_text('protected = ["b/", "c/"]\n')
+    done = call("diff", old, new)
+    assert done.stdout == 'changed  protected: - ["a/"] + ["c/"]\n', done.output
 
 
 def test_diff_says_what_is_tighter_and_what_looser(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from runner.policy import organisation
 from runner.policy.layers import decide_run
 from runner.policy.plan import make_plan
 from runner.policy.repo_policy import NONE, parse_repo_policy
-from runner.policy.settings import Settings, load_settings
+from runner.policy.settings import Settings, find_state, load_settings
 from runner.records.plan import Plan
 from runner.records.policy import Layer
 from tests.unit.test_plan import BASE, RUN, a_task
@@ -106,7 +106,8 @@ def test_a_pinned_model_and_a_pinned_panel(etc: Path, tmp_path: Path) -> None:
     settings = load(tmp_path, 'reviewer_model = "x"\n[review]\nreviewers = ["y"]\n')
     made = plan(settings, model="z", reviewer_model="z")
     assert (made.model, made.reviewers) == ("a", ("b", "c"))
-    assert len(made.notes) == 3 and all("pinned by" in note for note in made.notes)
+    assert "reviewer_model: " in " ".join(made.notes)
+    assert len(made.notes) == 4 and all("pinned by" in note for note in made.notes)
     assert plan(load(tmp_path, "", model="q")).model == "a"
 
 
@@ -116,6 +117,96 @@ def test_a_pin_holds_what_its_file_says_and_no_more(etc: Path, tmp_path: Path) -
     settings = load(tmp_path, user)
     assert (settings.pinned, settings.setup.secrets) == ({}, ("env:A",))
     assert plan(settings).reviewers == ("a", "b") and plan(settings).review.approvals == 1
+
+
+TABLES = """\
+model = "a"
+[review]
+reviewers = ["b", "c"]
+[review.provider]
+upstream = "https://review.example.com/v1"
+key = "env:REVIEW"
+[provider]
+query = "api-version=v1"
+[prices.a]
+input = "5"
+cached = "1"
+output = "9"
+"""
+MINE = """\
+[review]
+reviewers = ["easy"]
+[provider]
+proxy = "http://127.0.0.1:8080"
+[prices.a]
+input = "0"
+cached = "0"
+output = "0"
+[prices.b]
+input = "2"
+cached = "2"
+output = "2"
+"""
+
+
+def test_a_user_does_not_replace_the_tables_of_the_organisation(etc: Path, tmp_path: Path) -> None:
+    etc.write_text(TABLES)
+    settings = load(tmp_path, MINE)
+    assert settings.review.reviewers == ("b", "c") and settings.review.provider is not None
+    assert (settings.provider.query, settings.provider.proxy) == ("api-version=v1", None)
+    assert settings.prices["a"].input_usd_micros == 5_000_000, "a budget is counted in it"
+    assert settings.prices["b"].input_usd_micros == 2_000_000, "which the organisation does not say"
+    mine = f"{tmp_path}/config.toml"
+    assert settings.notes == (
+        f"review: {mine}, line 1 is not used; pinned by {etc}, line 2",
+        f"provider: {mine}, line 3 is not used; pinned by {etc}, line 7",
+        f"prices.a: {mine} is not used; pinned by {etc}, line 9",
+    )
+    alone = load(tmp_path, "")
+    assert alone.notes == () and alone.prices.keys() == {"a"}
+    assert load(tmp_path, 'model = "z"\n').model == "z", "a single setting is a default"
+
+
+def test_unless_it_says_otherwise(etc: Path, tmp_path: Path) -> None:
+    etc.write_text('unpin = ["review", "provider", "prices"]\n' + TABLES)
+    settings = load(tmp_path, MINE)
+    assert (settings.review.reviewers, settings.review.provider) == (("easy",), None)
+    assert settings.provider.proxy is not None and settings.notes == ()
+    assert settings.prices["a"].input_usd_micros == 0
+    for wrong in ('unpin = ["setup"]\n', 'unpin = ["engine"]\n', 'unpin = ["reviw"]\n'):
+        etc.write_text(wrong + TABLES)
+        with pytest.raises(ConfigError, match="line 1: unpin: "):
+            load(tmp_path, "")
+    etc.write_text(TABLES)
+    with pytest.raises(ConfigError, match="unknown key"):
+        load(tmp_path, 'unpin = ["review"]\n')
+
+
+def test_the_highest_file_says_whether_its_table_holds(etc: Path, tmp_path: Path) -> None:
+    etc.write_text('unpin = ["review"]\n[review]\nreviewers = ["b"]\n')
+    low = tmp_path / "low.toml"
+    low.write_text('[review]\nreviewers = ["low"]\n')
+    environ = {organisation.VARIABLE: str(low)}
+    user = '[review]\nreviewers = ["y"]\n'
+    assert load(tmp_path, user, environ).review.reviewers == ("y",)
+    etc.write_text('[review]\nreviewers = ["b"]\n')
+    low.write_text('unpin = ["review"]\n[review]\nreviewers = ["low"]\n')
+    assert load(tmp_path, user, environ).review.reviewers == ("b",)
+
+
+def test_a_pinned_state_is_the_one_that_is_looked_into(etc: Path, tmp_path: Path) -> None:
+    etc.write_text('state = "/srv/codex"\npin = ["state"]\n')
+    assert find_state({}) == Path("/srv/codex")
+    assert find_state({"CODEX_RUNNER_STATE": "/elsewhere"}) == Path("/srv/codex")
+    assert find_state({}, Path("/srv/codex")) == Path("/srv/codex")
+    with pytest.raises(ConfigError, match="--state: /elsewhere is not the one pinned by"):
+        find_state({}, Path("/elsewhere"))
+    etc.write_text('state = "/srv/codex"\n')
+    assert find_state({}, Path("/elsewhere")) == Path("/elsewhere")
+    assert find_state({}) == Path("/srv/codex")
+    etc.write_text('state = "/srv/codex"\npin = ["state"]\nunknown = 1\n')
+    with pytest.raises(ConfigError, match="unknown key"):
+        find_state({}, Path("/elsewhere"))
 
 
 def test_what_is_scripted_is_not_sent_to_a_pinned_provider(etc: Path, tmp_path: Path) -> None:

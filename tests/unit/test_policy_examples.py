@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from runner.cli.policy import command
 from runner.cli.policy_layers import layer_of
-from runner.errors import ConfigError
+from runner.errors import ConfigError, NothingToDoError
 from runner.gates.judge import gates
 from runner.gates.secrets import SecretsGate
 from runner.guardrails.guard import GATE
@@ -218,6 +218,17 @@ WRONG = {
     "user = { engine = 'docker' }\nexpect = { level = 1 }": "user.engine: unknown key",
     "repository = { setup = {lockfiles = []} }\nexpect = { level = 1 }": "setup.commands",
 }
+
+
+def test_nothing_to_test_is_no_success(tmp_path: Path) -> None:
+    file = tmp_path / "requirements.toml"
+    file.write_text("[limits]\nlines = 3\n")
+    done = CliRunner().invoke(command, ["test", str(file)])
+    assert isinstance(done.exception, NothingToDoError) and done.exception.exit_code == 7
+    assert "no [[examples]] and no [[rules]]" in done.exception.problem
+    file.write_text('[[rules]]\npattern = ["ls"]\ndecision = "forbidden"\nmatch = ["ls -l"]\n')
+    done = CliRunner().invoke(command, ["test", str(file)])
+    assert (done.exit_code, done.stdout) == (0, "examples: 0 hold, 0 failed; rules: 1\n")
 
 
 @pytest.mark.parametrize("rows", [*WRONG])

@@ -9,7 +9,10 @@ import sysconfig
 from pathlib import Path
 from shutil import copytree
 
+from click.testing import CliRunner
+
 import runner
+from runner.cli.policy_check import command as check
 from runner.process import Completed, clean_env, run
 
 TEMPLATE = Path(runner.__file__).parents[1] / "workflows" / "policy-package"
@@ -68,3 +71,6 @@ def test_the_template_is_right() -> None:
     path = TEMPLATE / "acme_policies" / "requirements.toml"
     layer = read_operator(path.read_bytes(), path.name, "organisation")
     assert layer.pins == {"dependencies.new"} and layer.values["limits.lines"] == 1000
+    checked = CliRunner().invoke(check, [str(path)])
+    assert checked.exit_code == 0, checked.output
+    assert checked.stdout.endswith("9 fields, 1 pinned, 3 examples\n")

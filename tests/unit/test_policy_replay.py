@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from runner.cli.policy import command
 from runner.cli.policy_layers import layer_of
-from runner.errors import ConfigError
+from runner.errors import ConfigError, NothingToDoError
 from runner.ledger.folder import PATCH, REPORT, RunFolder, find
 from runner.policy.settings import Settings
 from runner.records.base import Oid, RunId, Sha256
@@ -22,6 +22,7 @@ from runner.records.level import Contribution, Standing
 from runner.records.patch import Patch
 from runner.records.policy import Layer
 from runner.records.rules import CommandRule
+from runner.records.task import Words
 from runner.replaying import NO_PATCH, Replay, Under, replay
 from tests.fakes import nothing_found
 from tests.unit.test_report_markdown import make_report
@@ -83,7 +84,7 @@ def seal(
     return folder
 
 
-def replay_plan(repository: Path, *, own: bool) -> dict[str, Any]:
+def replay_plan(repository: Path, *, own: bool, words: Words | None = None) -> dict[str, Any]:
     """What a plan took over from the policy of then."""
     from runner.gates.paths import PROTECTED
     from runner.policy.layers import decide_run
@@ -93,7 +94,7 @@ def replay_plan(repository: Path, *, own: bool) -> dict[str, Any]:
 
     task = make_plan().task
     layer = parse_repo_policy(OWN.encode(), ".codex-runner.toml") if own else NONE
-    found = of_policy(decide_run(task, (), layer, PROTECTED))
+    found = of_policy(decide_run(task, (), layer, PROTECTED, words or Words()))
     head = Oid(git(repository, "rev-parse", "HEAD"))
     return {**found, "base_commit": head, "test": None}
 
@@ -112,6 +113,19 @@ def test_under_the_same_policy_nothing_changes(repository: Path, tmp_path: Path)
     found = replay(seal(tmp_path / "state", repository), under(repository))
     assert found == Replay(run=RUN, title="Fix it", conclusion="published")
     assert not found.changed and not found.partial
+
+
+def test_what_the_command_line_said_is_said_again(repository: Path, tmp_path: Path) -> None:
+    words = Words(level=1, limits=("lines=20",), paths=("src/**",))
+    then = replay_plan(repository, own=True, words=words)
+    assert (then["limits"].lines, then["run_paths"]) == (20, ("src/**",))
+    folder = seal(tmp_path / "state", repository, **then, words=words, standing=Standing(level=1))
+    told = replay(folder, under(repository))
+    assert (told.problem, told.fields) == ("", ())
+    unsaid = seal(tmp_path / "other", repository, **then, standing=Standing(level=1))
+    assert {"level", "limits.lines", "paths"} <= {
+        each.field for each in replay(unsaid, under(repository)).fields
+    }
 
 
 def test_a_rule_is_the_same_on_another_line(repository: Path, tmp_path: Path) -> None:
@@ -321,6 +335,17 @@ def test_what_is_wrong_is_told(state: Path, repository: Path, tmp_path: Path) ->
         done = call(*here, *words)
         assert isinstance(done.exception, ConfigError) and problem in done.exception.problem
     assert call(*here, "--fail-on-change", "-C", tmp_path).exit_code == 1, "it could not be judged"
+
+
+def test_no_runs_are_no_proof(tmp_path: Path) -> None:
+    """A check in CI must not pass because it looked into the wrong place."""
+    (tmp_path / "empty").mkdir()
+    for words in (("--all",), ("--last", "3"), ("--all", "--fail-on-change", "--json")):
+        done = call("--state", tmp_path / "empty", *words)
+        assert isinstance(done.exception, NothingToDoError)
+        assert done.exception.exit_code == 7
+        assert "nothing to replay: there are no runs in" in done.exception.problem
+        assert done.stdout.strip() == ("[]" if "--json" in words else "")
 
 
 def test_a_hostile_state(state: Path, repository: Path) -> None:
