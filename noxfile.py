@@ -101,7 +101,7 @@ else:
     @nox.session
     def tests(session: nox.Session) -> None:
         """The whole suite, on all cores."""
-        session.install("--quiet", "-e", ".[github,static]", *groups("tests"))
+        session.install("--quiet", "-e", ".[github,postgres,static]", *groups("tests"))
         session.run("pytest", "-n", "auto", "--dist", "worksteal", *session.posargs)
 
     @nox.session
@@ -114,7 +114,9 @@ else:
     @nox.session
     def types(session: nox.Session) -> None:
         """mypy --strict on package and tests."""
-        session.install("--quiet", "-e", ".[github,keyring]", *groups("tests", "lint"), "nox")
+        session.install(
+            "--quiet", "-e", ".[github,keyring,postgres]", *groups("tests", "lint"), "nox"
+        )
         session.run("mypy")
 
     @nox.session

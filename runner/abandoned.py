@@ -6,7 +6,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from runner.errors import InfraError, RunnerError
+from runner.ledger import recording
 from runner.ledger.folder import OWNER, PLAN, REPORT, SO_FAR, STORY, RunFolder
+from runner.ledger.recording import UNRECORDED
 from runner.records.plan import Plan
 from runner.records.report import Problem, RunReport
 from runner.report.saved import read_report
@@ -15,7 +17,8 @@ from runner.report.saved import read_report
 def seal(folder: RunFolder) -> None:
     """Report and receipt of a run that has none; what it wrote before is vouched for with them.
 
-    A report without a receipt is the dead runner's last word: it is signed as it is.
+    A report without a receipt is the dead runner's last word: it is signed as it is. What the
+    ledger could not be told then, it is told now.
 
     Raises:
         RunnerError: the state directory cannot be written, or the signing key is not usable.
@@ -23,9 +26,12 @@ def seal(folder: RunFolder) -> None:
     folder.tidy()
     if folder.condition() != "sealed":
         folder.seal(_last_word(folder) or _report(folder))
-    elif folder.tell is not None and not (folder.path / STORY).exists():
-        report = _last_word(folder)
-        if report is not None:
+        return
+    report = _last_word(folder)
+    if report is not None:
+        if (folder.path / UNRECORDED).exists():
+            recording.finish(folder, report, None)
+        if folder.tell is not None and not (folder.path / STORY).exists():
             folder.write(STORY, folder.tell(report).encode(errors="backslashreplace"))
 
 

@@ -8,19 +8,22 @@ from functools import partial
 from pathlib import Path
 
 from runner import guarding, session
-from runner.agent.codex import CodexExec
+from runner.agent.codex import CodexExec, Gated
 from runner.agent.prompt import author_prompt, repair_prompt
+from runner.attending import gate_of
 from runner.broker.keys import load_key
 from runner.forge.local import LocalForge
 from runner.gates.baseline import Baselines
 from runner.gates.scanner import Scanner
 from runner.gates.secrets import SecretsGate
+from runner.gateway import shim
+from runner.halting import Halting
 from runner.installing import make_installer
 from runner.ledger.folder import RunFolder
 from runner.lending import make_brokers, seed
 from runner.policy.origins import Origins
 from runner.policy.settings import Settings
-from runner.ports import Case, Engine, Forge, Lender, Progress, Source
+from runner.ports import Case, Engine, Forge, Ledger, Lender, Progress, Source
 from runner.records.gate import GateReport
 from runner.records.plan import Plan
 from runner.records.sandbox import StopReason
@@ -48,6 +51,9 @@ class Parts:
     environ: Mapping[str, str]
     record: Path | None
     replay: Path | None
+    ledger: Ledger | None = None
+    """None = it is only planned."""
+    halting: Halting | None = None
 
 
 def assemble(
@@ -60,17 +66,21 @@ def assemble(
 ) -> World:
     """Raises ConfigError: a key, a token or a gate that the plan names is not there."""
     plan, settings = parts.plan, parts.settings
+    assert parts.ledger is not None and parts.halting is not None
+    gate = gate_of(plan, parts.ledger, parts.halting, settings.state.resolve(), parts.environ)
     walls = session.walls(plan.limits, plan.limits.tests_s)
     lender, reviewing = _lenders(parts, way)
     return World(
         plan=plan,
         engine=parts.engine,
         source=parts.source,
-        coder=_coder(parts),
+        coder=_coder(parts, gate.patience_s),
+        gate=gate,
         lender=lender,
         reviewing=reviewing,
         forge=_forge(plan, settings),
         folder=folder,
+        ledger=parts.ledger,
         progress=progress,
         halted=halted,
         prompt=author_prompt,
@@ -84,6 +94,7 @@ def assemble(
         analyse=partial(run_analysis, parts.engine, run=plan.run, walls=walls, halted=halted),
         judge=_judge(parts, scanner, way),
         without=way.without,
+        admit=guarding.admission(plan, scanner.scan),
         setup=make_installer(
             plan, parts.engine, settings.setup, parts.environ, folder.path, halted
         ),
@@ -105,7 +116,7 @@ def _lenders(parts: Parts, way: Way) -> tuple[Lender, Lender]:
     )
 
 
-def _coder(parts: Parts) -> CodexExec:
+def _coder(parts: Parts, patience_s: int) -> CodexExec:
     plan, script = parts.plan, Path(relay.__file__)
     return CodexExec(
         parts.engine,
@@ -115,6 +126,7 @@ def _coder(parts: Parts) -> CodexExec:
         parts.tried,
         plan.rules,
         plan.features_off,
+        Gated(Path(shim.__file__), patience_s),
     )
 
 

@@ -8,9 +8,10 @@ twice is the end.
 from __future__ import annotations
 
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
-from runner import evidence, judging, publish, session
+from runner import completeness, evidence, judging, publish, session
 from runner.errors import NothingToDoError, RefusedError, RunnerError
 from runner.records.agent import AgentResult
 from runner.records.gate import GateReport
@@ -53,14 +54,15 @@ def succeed(
         except RefusedError as refusal:
             if not _may_try_again(world, told):
                 raise
-            kept, prompt = None, world.repair_prompt(world.plan, told.gates)
-            told.next_attempt(refusal.problem)
+            gates, notes = _handed_back(world, told.gates, refusal)
+            kept, prompt = None, world.repair_prompt(world.plan, gates)
+            told.next_attempt("; ".join((refusal.problem, *notes)))
 
 
 def _worked(world: World, told: Told, overlay: Overlay, prompt: str) -> Patch:
     told.phase("agent")
     agent = told.agent = session.work(world, overlay, prompt, told.attempts)  # claims 1 and 2
-    told.phase("ingest")
+    told.phase("ingest", anyway=True)
     patch = _measure(world, overlay, told, agent)  # claim 3
     if patch.empty:
         run = world.plan.run
@@ -84,6 +86,37 @@ def _may_try_again(world: World, told: Told) -> bool:
     return (
         len(told.sessions) < plan.limits.attempts and left_s >= LEAST_S and world.halted() is None
     )
+
+
+def _handed_back(
+    world: World, gates: tuple[GateReport, ...], refusal: RefusedError
+) -> tuple[tuple[GateReport, ...], tuple[str, ...]]:
+    """The refusals as the author may be told them, and what was found in them: they repeat what
+    the agent and the repository print.
+
+    Raises:
+        RefusedError: it may not be told.
+    """
+    refused = [gate for gate in gates if gate.verdict == "refused"]
+    words = [word for gate in refused for each in gate.findings for word in (each.why, each.remedy)]
+    try:
+        text, notes = world.admit("the refusal", "\n".join(words))
+    except RefusedError as block:
+        problem = f"{refusal.problem}; it cannot be handed back to the agent: {block.problem}"
+        raise RefusedError(problem, refusal.remedy) from block
+    lines = iter(text.split("\n"))
+
+    def again(word: str) -> str:
+        return "\n".join(islice(lines, word.count("\n") + 1))
+
+    def told(gate: GateReport) -> GateReport:
+        findings = tuple(
+            each.model_copy(update={"why": again(each.why), "remedy": again(each.remedy)})
+            for each in gate.findings
+        )
+        return gate.model_copy(update={"findings": findings})
+
+    return tuple(told(gate) for gate in refused), notes
 
 
 def refusal_of(gates: tuple[GateReport, ...]) -> frozenset[tuple[str, str, str]]:
@@ -110,7 +143,8 @@ def _measure(world: World, overlay: Overlay, told: Told, agent: AgentResult) -> 
     except RefusedError as refusal:
         judging.unmeasurable(told, refusal)
         raise
-    if contradictions := evidence.objections(agent, patch, before):
+    contradictions = (*evidence.objections(agent, patch, before), *completeness.objections(agent))
+    if contradictions:
         judging.refuse(told, "the witnesses contradict each other", contradictions)
         raise RefusedError(contradictions[0].why, contradictions[0].remedy)
     told.keep()

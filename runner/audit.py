@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from runner import session
+from runner import completeness, judging, session
+from runner.errors import RefusedError
 from runner.records.gate import Finding, GateReport
 from runner.records.paths import encode_path
 from runner.told import Told
@@ -32,6 +33,9 @@ def audit(world: World, told: Told, layers: tuple[Path, ...]) -> None:
         agent = told.agent = session.work(world, overlay, world.prompt(world.plan), told.attempts)
     if not agent.ok:
         raise session.failure(world.plan, agent)
+    if unseen := completeness.objections(agent):
+        judging.refuse(told, "not all of it was asked about", unseen)
+        raise RefusedError(unseen[0].why, unseen[0].remedy)
     findings = (*said(agent.message, world.source.at_base),)
     told.gates = (
         GateReport(

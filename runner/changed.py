@@ -17,7 +17,7 @@ from runner.records.report import RunReport
 
 _RECORDS: Mapping[str, str] = MappingProxyType(
     {"limits": "limits", "budget": "budget", "tests": "rigour", "classes": "caps"}
-    | {name: name for name in ("dependencies", "static")}
+    | {name: name for name in ("dependencies", "static", "approvals")}
 )
 """Tables of the policy, and where a plan has them."""
 _SAME = ("gates", "guardrails", "rules", "features_off", "protected", "queue_label", "test")
@@ -102,7 +102,7 @@ def _values(plan: Plan) -> Mapping[str, Any]:
     return {
         **found,
         "rules": tuple(each.model_copy(update={"where": ""}) for each in plan.rules),
-        "paths": tuple(globs for globs in (plan.repo_paths, plan.paths) if globs),
+        "paths": tuple(globs for globs in (plan.repo_paths, plan.paths, plan.run_paths) if globs),
         "setup.commands": setup.commands if setup else None,
         "setup.lockfiles": setup.lockfiles if setup else (),
         "setup.hosts": setup.hosts if setup else (),

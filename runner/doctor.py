@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from runner.agent.config import Hook
 from runner.agent.config import Settings as CodexSettings
 from runner.agent.understood import Understood, ask_codex
 from runner.broker.keys import load_key
@@ -168,7 +169,7 @@ def _understood(
         raise InfraError(f"the {findings.engine} engine does not work here", remedy or SEE_ENGINE)
     inner = settings.inner_sandbox != "off" and findings.enforces("inner sandbox")
     policy = decide(settings.layers).policy
-    bounds = (policy.rules, policy.features_off)
+    bounds = (policy.rules, policy.features_off, Hook(engine.python))
     chosen = CodexSettings(settings.model, "agent", inner, engine.path, *bounds)
     return ask_codex(engine, chosen, scratch)
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from runner.case import Case as Case  # noqa: PLC0414 - it is a part of this page
-from runner.case import TestRun as TestRun  # noqa: PLC0414 - it is a part of this page
-from runner.case import Trial as Trial  # noqa: PLC0414 - it is a part of this page
+from runner.case import Case as Case  # noqa: PLC0414 - these are a part of this page
+from runner.case import TestRun as TestRun  # noqa: PLC0414
+from runner.case import Trial as Trial  # noqa: PLC0414
 from runner.records.agent import AgentEvent, AgentResult
 from runner.records.base import Oid, RunId
 from runner.records.evidence import AgentId, Entry, Kind, ReceiptId, Statement
@@ -21,7 +21,7 @@ from runner.records.report import Publication, RunReport
 from runner.records.repository import Base
 from runner.records.sandbox import Check, EngineName, Exit, Overlay, SandboxSpec, StopReason, Walls
 from runner.records.setup import Layer, Wanted
-from runner.records.usage import Budget, Usage
+from runner.records.usage import Budget, ToolCall, Usage
 
 
 class Watch(Protocol):
@@ -101,8 +101,7 @@ class Source(Protocol):
     def apply(self, patch: bytes) -> Oid:
         """The tree that a patch file makes of the base; nothing is written outside the store.
 
-        Raises:
-            ConfigError: it does not apply, or leads out of the repository.
+        Raises ConfigError: it does not apply, or leads out of the repository.
         """
 
     def adopt(self, tree: Oid, commit: Oid | None = None, message: str = "") -> Patch:
@@ -155,9 +154,10 @@ class Lease(Protocol):
 
     @property
     def directory(self) -> Path:
-        """Holds `model.sock`; to be seen read-only at `/run/broker`."""
+        """Holds `model.sock`, and a gate's; seen read-only at `/run/broker`."""
 
     def usage(self) -> Usage: ...
+    def calls(self) -> tuple[ToolCall, ...]: ...
     def message(self) -> str:
         """Text of the last assistant message upstream completed; capped at 64 KiB."""
 
@@ -283,8 +283,9 @@ class Ledger(Protocol):
         run: RunId | None = None,
         agent: AgentId | None = None,
         kinds: tuple[Kind, ...] = (),
+        first: int = 0,
     ) -> Iterator[Entry]:
-        """In their order; no kinds = all."""
+        """In their order, from number `first` on; no kinds = all."""
 
 
 class Folder(Protocol):

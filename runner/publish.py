@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from runner.errors import InfraError, NeedsApprovalError, RefusedError, RunnerError
+from runner.ledger import statements
 from runner.ports import Forge, Request
 from runner.records.agent import AgentResult
 from runner.records.base import Oid
@@ -67,6 +68,7 @@ def publish(world: World, forge: Forge, told: Told, patch: Patch, agent: AgentRe
     token = forge.token()
     world.source.require_published(plan.remote, plan.target, token)
     branch = _Branch(world, patch.commit, plan.remote, f"refs/heads/{plan.branch}", token)
+    world.ledger.append(statements.publication(plan, patch))  # what cannot be told is not done
     with branch:
         told.publication = forge.open(
             Request(

@@ -95,7 +95,7 @@ def _replay(report: RunReport, old: Plan, folder: RunFolder, under: Under) -> Re
         if layer is None:
             problem = f"the repository's policy at its base cannot be read: {why_not}"
             raise ConfigError(problem, "name the repository with -C")
-        decided = decide_run(old.task, under.settings.layers, layer, PROTECTED)
+        decided = decide_run(old.task, under.settings.layers, layer, PROTECTED, old.words)
         bounds = [each for each in old.standing.bounds if each.who in _CIRCUMSTANCES]
         standing = rejudging.standing_under(decided, old.task, bounds)
         new = _plan(old, decided, standing, under.settings)

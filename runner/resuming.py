@@ -5,6 +5,7 @@
 2. The policy is today's, and never looser than the plan's was where it judges.
 3. Every session of before counts: requests, tokens and time are what is left, not granted anew.
 4. Each run is continued once at most: the newest is the one to continue.
+5. At level 0 nothing is gone on with: the agent reads and tells, as in every run of that level.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner import abandoned, attempt, run, session, setup, wiring
+from runner import abandoned, attempt, audit, run, session, setup, wiring
 from runner.agent.prompt import resume_prompt
 from runner.changed import loosened
 from runner.errors import BudgetError, ConfigError, RefusedError
 from runner.ledger.folder import PATCH, RunFolder, find, folders
+from runner.policy.levels import standing_at
 from runner.policy.settings import Settings, load_settings
 from runner.records.agent import AgentResult
 from runner.records.patch import Patch
@@ -96,6 +98,7 @@ def resume(
             base=kept.plan.base_commit,
             publish=publish and kept.plan.remote is not None,
             settings=words(kept, state),
+            words=kept.plan.words,
         )
         way = Way(story=_Story(kept), plan=lambda plan: _continued(plan, kept))
         return wiring.perform(asked, quiet=quiet, way=way)
@@ -206,13 +209,13 @@ def _continued(plan: Plan, kept: Kept) -> Plan:
     continued = plan.model_copy(
         update={
             "resumed": old.run,
-            "standing": plan.standing.lowered(old.standing.bounds),
             "limits": limits,
             "budget": _left(plan.budget, kept),
             "protected": tuple(sorted({*plan.protected, *old.protected})),
             "test": plan.test or old.test,
             "target": old.target,
             "model": old.model,
+            "agent": plan.agent and plan.agent.model_copy(update={"model": old.model}),
             "reviewer_model": old.reviewer_model,
             "notes": (*plan.notes, note),
         }
@@ -222,7 +225,7 @@ def _continued(plan: Plan, kept: Kept) -> Plan:
             f"the policy judges less than when run {old.run} began: {', '.join(looser)}",
             "tighten it again, or run the task again",
         )
-    return continued
+    return standing_at(continued, plan.standing.lowered(old.standing.bounds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +237,11 @@ class _Story:
     def __call__(self, world: World, told: Told) -> None:
         kept, plan = self.kept, world.plan
         world.folder.write("plan.json", plan.canonical())
+        if plan.standing.level == 0:  # not even a patch that its agent could be told to go on with
+            told.attempts = (*kept.report.attempts, *kept.broken_off)
+            _require_room(plan, kept.sessions)
+            audit.audit(world, told, setup.prepare(world, told))
+            return
         told.phase("restore")
         patch = told.patch = restored(world, kept)
         world.folder.write(PATCH, world.source.diff(patch))
@@ -244,9 +252,9 @@ class _Story:
             told.attempts = (*told.attempts, *kept.broken_off)
             _require_room(plan, kept.sessions)
         told.keep()
-        layers = setup.prepare(world, told)
-        prompt = resume_prompt(plan, kept.why)
         ready = patch if kept.finished is not None else None
+        prompt = "" if ready else resume_prompt(plan, world.admit("how it ended", kept.why)[0])
+        layers = setup.prepare(world, told)
         with world.source.workspace(world.engine, "agent", patch.tree, layers) as overlay:
             judged = attempt.succeed(world, told, overlay, layers, prompt, ready)
         run.finish(world, told, judged)
@@ -277,5 +285,5 @@ def _require_room(plan: Plan, sessions: tuple[AgentResult, ...]) -> None:
             raise BudgetError(
                 f"nothing is left of {name} {getattr(plan.limits, name)} for another session: "
                 f"{used} were used",
-                f"{how_to_raise(name)}; a limit that the task itself set stays: run it anew",
+                f"{how_to_raise(name)}; what task or command line set stays: run it anew",
             )

@@ -17,6 +17,7 @@ from runner.records.usage import Budget, Usage, total
 from runner.told import stopped
 from runner.world import World
 
+MIB = 1024 * 1024
 BROKER_GRACE_S = 10
 """The sandbox's own clock ends a session; the broker's is there for when that fails."""
 
@@ -89,6 +90,8 @@ def review(
     result = _hold(world, sitting)
     if result.fault is not None:
         raise _unusable(model, result.fault, plan.review_upstream)
+    if result.gated is not None and (unseen := result.gated.unreceipted):
+        return result.model_copy(update={"ok": False, "reason": unseen[0]})
     return result
 
 
@@ -125,14 +128,17 @@ def _hold(world: World, sitting: _Sitting) -> AgentResult:
     limits = world.plan.limits
     log = world.folder.path / f"{sitting.prefix}broker.jsonl"
     lender = world.reviewing if sitting.role == "review" else world.lender
-    with lender.lend(sitting.model, _budget(limits, sitting), log) as lease:
-        result = world.coder.work(
+    with (
+        lender.lend(sitting.model, _budget(limits, sitting), log) as lease,
+        world.gate(sitting.role, sitting.model, lease) as held,
+    ):
+        worked = world.coder.work(
             Session(
                 run=world.plan.run,
                 role=sitting.role,
                 model=sitting.model,
                 prompt=sitting.prompt,
-                lease=lease,
+                lease=held.lease,
                 walls=walls(limits, sitting.wall_s),
                 idle_s=limits.idle_s,
                 events=world.folder.path / f"{sitting.prefix}events.jsonl",
@@ -144,7 +150,7 @@ def _hold(world: World, sitting: _Sitting) -> AgentResult:
                 on_usage=world.progress.usage,
             )
         )
-        fault = lease.fault()
+        fault, result = lease.fault(), held.account(worked)
     blamed = fault is not None and not result.ok and result.exit.stopped is None
     return result.model_copy(update={"fault": fault}) if blamed else result
 
@@ -162,6 +168,9 @@ def _budget(limits: Limits, sitting: _Sitting) -> Budget:
     return Budget(
         requests=max(0, limits.requests - used.requests),
         tool_calls=max(0, limits.tool_calls - used.tool_calls),
+        history_items=limits.history_items,
+        history_mib=limits.history_mib,
+        sent_mib=max(0, limits.sent_mib - used.sent_bytes // MIB),
         input_tokens=max(0, limits.input_tokens - used.input_tokens),
         output_tokens=max(0, limits.output_tokens - used.output_tokens),
         wall_s=sitting.wall_s + BROKER_GRACE_S,

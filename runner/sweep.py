@@ -17,6 +17,7 @@ from pathlib import Path
 from runner import abandoned, live, strays
 from runner.errors import InfraError, RunnerError
 from runner.ledger.folder import RunFolder, folders
+from runner.ledger.recording import UNRECORDED
 from runner.lifetime import standing
 from runner.live import LIVE, Lease
 from runner.process import run
@@ -82,6 +83,8 @@ def sweep(state: Path) -> Swept:
         for folder in folders(state):
             match _condition(folder, swept):
                 case "abandoned":
+                    _seal(folder, swept)
+                case "sealed" if (folder.path / UNRECORDED).exists():
                     _seal(folder, swept)
                 case "running":
                     swept.notes.append(f"run {folder.run}: its runner is alive, or cannot be seen")
@@ -220,6 +223,8 @@ def _seal(folder: RunFolder, swept: Swept) -> None:
     else:
         if was != "sealed":
             swept.sealed.append(folder.run)
+        if (folder.path / UNRECORDED).exists():
+            swept.left.append(f"run {folder.run}: its end is not in the ledger, the intent is open")
 
 
 def _remove_shared(state: Path, swept: Swept) -> None:

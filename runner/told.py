@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import traceback
+from collections.abc import Callable
 from datetime import UTC, datetime
 from time import monotonic
 from types import TracebackType
 from typing import Self
 
+from runner import killswitch
 from runner.errors import (
     BudgetError,
     Conclusion,
@@ -22,6 +24,7 @@ from runner.records.agent import AgentResult
 from runner.records.approval import Approval
 from runner.records.base import RunId
 from runner.records.gate import GateReport
+from runner.records.kill import Kill
 from runner.records.level import Standing
 from runner.records.patch import Patch
 from runner.records.plan import Plan
@@ -38,6 +41,14 @@ ABANDONED = InfraError(
 )
 SO_FAR = "so-far.json"
 """In a run's folder while it goes on, from the measurement of a patch on."""
+
+
+_OF_A_STOP = (HaltedError, InterruptedRunError, InfraError)
+
+
+def halted(kill: Kill) -> HaltedError:
+    """Who has stopped it, why, and what would end that."""
+    return HaltedError(killswitch.why(kill), killswitch.remedy(kill))
 
 
 def stopped(reason: StopReason, what: str) -> RunnerError:
@@ -83,6 +94,8 @@ class Told:
         """It was to read and tell, and did."""
         self.publication: Publication | None = None
         self.report: RunReport | None = None
+        self.killed_by: Callable[[], Kill | None] = lambda: None
+        """The kill in force that stops this run."""
         self._started_at = datetime.now(UTC)
         self._phases_ms: dict[str, int] = {}
         self._phase = ("prepare", monotonic())
@@ -115,11 +128,19 @@ class Told:
         """From here on nobody may go on from what was kept: it may have left the machine."""
         self.folder.write(SO_FAR, b"")
 
-    def phase(self, name: str) -> None:
-        """Begins the next phase, and times the one before."""
+    def phase(self, name: str, *, anyway: bool = False) -> None:
+        """Begins the next phase, and times the one before. Raises HaltedError: it may not begin;
+        `anyway` is for what only keeps what is there."""
         self._end_phase()
         self._phase = (name, monotonic())
+        if not anyway:
+            self.heed_kill()
         self.progress.phase(name)
+
+    def heed_kill(self) -> None:
+        """Raises HaltedError: it may not go on."""
+        if (kill := self.killed_by()) is not None:
+            raise halted(kill)
 
     def __enter__(self) -> Self:
         return self
@@ -128,12 +149,17 @@ class Told:
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> bool:
         self._end_phase()
-        known = as_known(error)
+        known = self._blamed(as_known(error))
         if error is not None and known is None:
             self.folder.write("bug.txt", "".join(traceback.format_exception(error)).encode())
         self.report = self._report(known, error)
         self.folder.seal(self.report)
         return known is not None
+
+    def _blamed(self, known: RunnerError | None) -> RunnerError | None:
+        """What a kill has stopped may have failed in many ways; told is the kill."""
+        kill = self.killed_by() if isinstance(known, _OF_A_STOP) else None
+        return known if kill is None else halted(kill)
 
     def _end_phase(self) -> None:
         name, began = self._phase

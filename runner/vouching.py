@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runner.errors import ConfigError, RefusedError
 from runner.ledger.folder import REPORT, RunFolder
-from runner.ledger.keys import local_public_key
+from runner.ledger.keyring import local_ring
 from runner.ledger.receipt import Standing, examine
 from runner.records.report import RunReport
 from runner.report.saved import read_report
@@ -28,6 +28,6 @@ def vouched_report(folder: RunFolder) -> RunReport:
     if (condition := folder.condition()) != "sealed":
         remedy = "wait for its end" if condition == "running" else "codex-runner sweep"
         raise ConfigError(f"run {name} is {condition}", remedy)
-    standing = examine(folder, local_public_key(folder.state))
+    standing = examine(folder, local_ring(folder.state))
     require_vouched(folder, standing, "run the task again: nothing of it can be believed")
     return read_report(folder.read(REPORT) or b"", f"{REPORT} of run {name}")

@@ -11,15 +11,18 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
-from runner import guarding, sweep
+from runner import guarding, sweep, trusting
 from runner.assembly import Parts, assemble
+from runner.beginning import begin
 from runner.engines import ready_engine
 from runner.gates.classes import by_name
 from runner.gates.paths import PROTECTED
 from runner.gates.scanner import Scanner
+from runner.halting import Halting, begun, planned, recalled
 from runner.interrupt import Interrupts
 from runner.keeper import kept
 from runner.ledger.folder import RunFolder, on_disk
+from runner.ledger.ledger import open_ledger
 from runner.lending import replayed, scripted
 from runner.live import LIVE, take
 from runner.policy.layers import decide_run
@@ -32,7 +35,7 @@ from runner.policy.state import prepare_state
 from runner.records.base import RunId
 from runner.records.plan import Plan
 from runner.records.report import RunReport
-from runner.records.task import Task
+from runner.records.task import SILENT, Task, Words
 from runner.report.markdown import report_markdown
 from runner.report.progress import watching
 from runner.sandbox.codex_package import locate
@@ -55,6 +58,8 @@ class Asked:
     publish: bool = True
     settings: Mapping[str, str] | None = None
     """The command line's layer of `Settings`, state included."""
+    words: Words = SILENT
+    """What it says of the policy."""
     environ: Mapping[str, str] | None = None
     """None = this process's."""
     user_file: Path | None = None
@@ -84,14 +89,22 @@ def perform(asked: Asked, *, quiet: bool = False, way: Way = PLAIN) -> tuple[Run
         told = Told(number, folder, progress)
         with told, interrupts.heeded():
             told.phase("prepare")
-            parts = _parts(asked, settings, state, number, scratch, stack, way)
+            ledger = stack.enter_context(open_ledger(state, address=settings.ledger))
+            told.folder = folder = replace(folder, ledger=ledger)
+            halting = Halting.ready(recalled(state, settings.kill_file, ledger), scratch, told)
+            halting.known(begun(number, asked.repository, folder.keyid))
+            parts = _parts(asked, settings, state, number, scratch, stack, way, ledger)
             told.plan = parts.plan
-            if not any((state / "scanner" / "rules").glob("*")):
-                progress.phase("compiling the secret rules, once, while the rest goes on")
+            halting.published(*planned(parts.plan, parts.source.base, folder.keyid))
             scanner = stack.enter_context(Scanner(state / "scanner"))
-            parts = replace(parts, plan=guarding.admit(told, way, parts.source, scanner.scan))
+            if scanner.cold:
+                progress.phase("compiling the secret rules, once, while the rest goes on")
+            admitted = guarding.admit(told, way, parts.source, scanner.scan)
+            parts = replace(parts, plan=admitted, ledger=ledger, halting=halting)
             threading.Thread(target=_preload, daemon=True).start()
-            world = assemble(parts, folder, progress, interrupts.halted, scanner, way)
+            halted = halting.heard(interrupts.halted)
+            world = assemble(parts, folder, progress, halted, scanner, way)
+            begin(ledger, state, parts.plan, parts.package, parts.engine)
             way.story(world, told)
     assert told.report is not None
     return told.report, folder
@@ -137,6 +150,7 @@ def _parts(
     scratch: Path,
     stack: ExitStack,
     way: Way = PLAIN,
+    ledger: trusting.Log | None = None,
 ) -> Parts:
     source = _source(asked, settings, state, scratch)
     stack.callback(source.close)
@@ -145,7 +159,7 @@ def _parts(
     engine = ready_engine(settings, package, scratch, tried)
     repository = read_repo_policy(source.base_blob, source.at_base)
     task = way.task(asked.task, repository)
-    decided = decide_run(task, settings.layers, repository, PROTECTED)
+    decided = decide_run(task, settings.layers, repository, PROTECTED, asked.words)
     made = make_plan(
         task,
         settings,
@@ -155,13 +169,23 @@ def _parts(
         codex_version=package.version,
         run=number,
         publish=asked.publish and asked.replay is None,
-    )
+        author=_author(asked, way),
+    ).model_copy(update={"words": asked.words})
     environ = os.environ if asked.environ is None else asked.environ
-    plan = way.plan(levelled(made, decided, environ, by_name))
+    enforce = decided.policy.trust.enforce
+    past = trusting.foreseen(state, made.agent, enforce=enforce, ledger=ledger)
+    plan = way.plan(levelled(made, decided, environ, by_name, past))
     if plan.remote is not None:  # asked again, with the token, before the push
         source.require_published(plan.remote, plan.target, None)
     origins, tape = Origins(settings, decided), (asked.record, asked.replay)
     return Parts(settings, package, engine, source, tried, origins, plan, environ, *tape)
+
+
+def _author(asked: Asked, way: Way) -> str:
+    """The name of the agent that works; empty = none does."""
+    if not way.authored:
+        return ""
+    return "script" if asked.scripted or asked.replay is not None else "codex"
 
 
 def _source(asked: Asked, settings: Settings, state: Path, scratch: Path) -> GitSource:

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Literal
 
 from runner.case import Trial
-from runner.ports import Case, Coder, Engine, Folder, Forge, Lender, Progress, Source, TestRun
+from runner.ports import (
+    Case,
+    Coder,
+    Engine,
+    Folder,
+    Forge,
+    Lease,
+    Ledger,
+    Lender,
+    Progress,
+    Source,
+    TestRun,
+)
 from runner.records.agent import AgentResult
 from runner.records.gate import GateReport
 from runner.records.patch import Patch
@@ -16,6 +30,31 @@ from runner.records.sandbox import Overlay, StopReason
 from runner.records.setup import SetupResult
 from runner.records.static import Analysed, Analysis
 from runner.records.usage import Usage
+
+GateRole = Literal["agent", "review"]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A model that is lent, with the execution gate beside its socket."""
+
+    lease: Lease
+    account: Callable[[AgentResult], AgentResult]
+    """Of the dead session: what the gate decided, and what ran without it."""
+
+
+def ungated(_role: GateRole, _model: str, lease: Lease) -> AbstractContextManager[Held]:
+    """Nobody to ask: a coder whose hook asks is denied everything."""
+    return nullcontext(Held(lease, lambda result: result))
+
+
+Admit = Callable[[str, str], tuple[str, tuple[str, ...]]]
+"""What a text is, and the text -> what of it the agent may be told, and what was found in it."""
+
+
+def unguarded(_source: str, text: str) -> tuple[str, tuple[str, ...]]:
+    """Nothing is declared that would look at it."""
+    return text, ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +82,7 @@ class World:
     forge: Forge | None
     """None = judge only, publish nothing."""
     folder: Folder
+    ledger: Ledger
     progress: Progress
     halted: Callable[[], StopReason | None]
     prompt: Callable[[Plan], str]
@@ -64,3 +104,7 @@ class World:
     """Gates a person leaves out, and how he said so: `review` -> `--no-review`."""
     setup: Installer | None = None
     """None = the plan has none."""
+    gate: Callable[[GateRole, str, Lease], AbstractContextManager[Held]] = ungated
+    """The execution gate of one session with this model."""
+    admit: Admit = unguarded
+    """Asked of text from outside that goes back to the author; raises RefusedError."""

@@ -20,13 +20,24 @@ NO_SKIPS = "RUNNER_TESTS_NO_SKIPS"
 """Set in CI: a skipped test is a failed suite there."""
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """One for all tests, and none of the person's: what is compiled into it is compiled once."""
+    os.environ["XDG_CACHE_HOME"] = str(_of_all_workers(tmp_path_factory) / "cache")
+
+
+def _of_all_workers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
 @pytest.fixture(autouse=True)
 def _fenced(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """A home of its own, no keys, no proxies, no git settings of the person running the suite."""
     home = tmp_path_factory.mktemp("home")
     for name in tuple(os.environ):
         if name.startswith(("GIT_", "XDG_", "CODEX_RUNNER_", "OPENAI_", "GITHUB_")) and (
-            name != NO_SKIPS
+            name not in (NO_SKIPS, "XDG_CACHE_HOME")
         ):
             monkeypatch.delenv(name)
         if name.lower().endswith("_proxy"):
@@ -41,9 +52,7 @@ def warm_scanner(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     A copy for each worker; copy it where a test would change it.
     """
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent  # of all workers of this run
+    shared = _of_all_workers(tmp_path_factory)
     compiled, mine = shared / "compiled", tmp_path_factory.mktemp("warm") / "scanner"
     with (shared / "compiled.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -65,8 +65,9 @@ class FakeLedger:
         run: RunId | None = None,
         agent: AgentId | None = None,
         kinds: tuple[Kind, ...] = (),
+        first: int = 0,
     ) -> Iterator[Entry]:
-        for entry in tuple(self.kept):
+        for entry in tuple(self.kept[first:]):
             if run not in {None, entry.about.run} or agent not in {None, entry.about.agent}:
                 continue
             if not kinds or entry.kind in kinds:

@@ -21,8 +21,9 @@ from runner.records.sandbox import Check, Exit, Overlay, SandboxSpec, StopReason
 from runner.records.setup import Layer, Wanted
 from runner.records.static import Analysed
 from runner.records.task import Limits, Task
-from runner.records.usage import Budget, Usage
+from runner.records.usage import Budget, ToolCall, Usage
 from runner.world import World
+from tests.fake_ledger import FakeLedger
 
 BASE, TREE, COMMIT = Oid("a" * 40), Oid("b" * 40), Oid("c" * 40)
 RUN = RunId("20261120-102233-7f3a9c")
@@ -157,6 +158,9 @@ class FakeLease:
     def usage(self) -> Usage:
         return Usage(requests=1)
 
+    def calls(self) -> tuple[ToolCall, ...]:
+        return ()
+
     def message(self) -> str:
         return "done"
 
@@ -252,14 +256,16 @@ def judge_with(
     verdict: Verdict, says: list[GateReport]
 ) -> Callable[[Case, Hear], tuple[GateReport, ...]]:
     """Runs the test and asks the reviewer as real gates would, then answers the next of `says`,
-    or `verdict`."""
+    or `verdict`, and classes the change as one that bounds nothing."""
 
     def judge(case: Case, on_report: Hear) -> tuple[GateReport, ...]:
         case.test(Trial("true"))
         case.review("prompt", {}, case.plan.reviewer_model)
         report = says.pop(0) if says else GateReport(gate="fake", verdict=verdict, summary="")
-        on_report(report)
-        return (report,)
+        classed = GateReport(gate="class", verdict="passed", summary="", evidence={"level": "3"})
+        for each in (report, classed):
+            on_report(each)
+        return (report, classed)
 
     return judge
 
@@ -284,6 +290,7 @@ class Scene:
         self.coder = FakeCoder(self.log)
         self.forge = FakeForge(self.log)
         self.folder = FakeFolder(self.log)
+        self.ledger = FakeLedger()
         self.progress = FakeProgress()
 
     def world(self) -> World:
@@ -297,6 +304,7 @@ class Scene:
             reviewing=self.reviewing,
             forge=self.forge if self.publish else None,
             folder=self.folder,
+            ledger=self.ledger,
             progress=self.progress,
             halted=self.halted,
             repair_prompt=lambda plan, gates: "again",

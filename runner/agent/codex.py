@@ -12,10 +12,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from runner.agent.config import HOME, PORT, Settings, config, requirements
+from runner.agent.config import ETC, HOME, PORT, Hook, Settings, config, requirements
 from runner.agent.events import clean
 from runner.agent.watch import SessionWatch
 from runner.errors import InfraError
@@ -37,7 +38,6 @@ from runner.records.sandbox import (
 from runner.records.usage import Usage
 from runner.tried import Tried
 
-ETC = "/etc/codex"
 BIN = f"{CODEX}/bin/codex"
 SCRATCH = (Scratch("/tmp", 1024), Scratch(HOME, 256))
 EXEC = (
@@ -45,6 +45,15 @@ EXEC = (
     *("--ephemeral", "--skip-git-repo-check", "--color=never"),
 )
 PROBE_S = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Gated:
+    """A gate listens beside the model's socket; `shim` is the script that asks it."""
+
+    shim: Path
+    patience_s: int = 0
+    """How long a person may take to answer."""
 
 
 class CodexExec:
@@ -59,13 +68,16 @@ class CodexExec:
         tried: Tried | None = None,
         rules: tuple[CommandRule, ...] = (),
         features_off: tuple[str, ...] = (),
+        gate: Gated | None = None,
     ) -> None:
         self._engine = engine
         self._version = version
         self._relay = relay
         self._wanted = inner_sandbox
         self._tried = tried
-        self._bounds = (rules, features_off)
+        self._gate = gate
+        hook = None if gate is None else Hook(engine.python, gate.patience_s)
+        self._bounds = (rules, features_off, hook)
         self._nests: bool | None = None
 
     @property
@@ -78,7 +90,8 @@ class CodexExec:
         path = self._engine.path
         bounds = (*self._bounds, session.read_only)
         settings = Settings(session.model, session.role, inner, path, *bounds)
-        with _files(settings, self._relay, session.schema) as etc, session.events.open("wb") as raw:
+        files = _texts(settings, self._relay, self._gate, session.schema)
+        with _shown(files) as etc, session.events.open("wb") as raw:
             watch = SessionWatch(session, raw)
             spec = self._spec(session, etc, inner)
             end = self._engine.run(spec, session.prompt.encode(errors="replace"), watch)
@@ -188,15 +201,22 @@ def _env(path: str) -> dict[str, str]:
     }
 
 
-@contextmanager
-def _files(settings: Settings, relay: Path, schema: Mapping[str, object] | None) -> Iterator[Path]:
-    """What is to be seen at /etc/codex, readable by any uid."""
-    texts = {
+def _texts(
+    settings: Settings, relay: Path, gate: Gated | None, schema: Mapping[str, object] | None
+) -> dict[str, str]:
+    """What is to be seen at /etc/codex."""
+    return {
         "config.toml": config(settings),
         "requirements.toml": requirements(settings),
         "relay.py": relay.read_text(),
+        **({} if gate is None else {"shim.py": gate.shim.read_text()}),
         **({} if schema is None else {"schema.json": json.dumps(schema)}),
     }
+
+
+@contextmanager
+def _shown(texts: Mapping[str, str]) -> Iterator[Path]:
+    """These files, readable by any uid."""
     with TemporaryDirectory(prefix="codex-runner-") as name:
         root = Path(name).resolve()
         root.chmod(0o755)

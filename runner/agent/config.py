@@ -12,12 +12,20 @@ from typing import Literal
 
 from runner.agent.rules import prefix_rules
 from runner.records.rules import CommandRule
-from runner.records.sandbox import WORK
+from runner.records.sandbox import BROKER, WORK
 
 PORT = 41414
 """Loopback port of the relay to the broker, in the sandbox's own network namespace."""
 HOME = "/codex-home"
 """CODEX_HOME and HOME of codex itself. Codex refuses to put its helpers under /tmp."""
+
+ETC = "/etc/codex"
+SHIM = f"{ETC}/shim.py"
+ANSWER_S = 20
+"""For the gate to answer, and its ledger to be durable; then the shim's own alarm ends it."""
+SPARE_S = 20
+"""Codex's deadline comes later: when it passes, codex lets the tool run."""
+REFUSED = "echo 'not allowed by the execution gate' >&2; exit 2"
 
 SandboxMode = Literal["read-only", "workspace-write", "danger-full-access"]
 
@@ -43,7 +51,41 @@ _FEATURES: dict[str, bool] = {
     "shell_snapshot": False,  # runs start-up files of the user's shell outside the inner sandbox
     "skill_mcp_dependency_install": False,
     "unbounded_connection_retries": False,  # a refused connection would be tried for ever
+    "unified_exec_tty": False,  # so stdin is closed: what `write_stdin` sends fires no hook
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """How the execution gate is asked: `shim.py` beside these files, in this interpreter."""
+
+    python: str
+    patience_s: int = 0
+    """How long a person may take to answer."""
+
+    @property
+    def before(self) -> str:
+        """A script for /bin/sh. Codex lets a tool run unless its hook ends with status 2 and says
+        something, so whatever goes wrong ends like that."""
+        return f"{self._shim('ask', self.patience_s + ANSWER_S)} && exit 0; {REFUSED}"
+
+    @property
+    def after(self) -> str:
+        """Best effort, and beside the turn: an outcome is known from the broker as well."""
+        return f"{self._shim('told', ANSWER_S)} >/dev/null 2>&1; exit 0"
+
+    @property
+    def timeout_s(self) -> int:
+        return self.patience_s + ANSWER_S + SPARE_S
+
+    def _shim(self, verb: str, deadline_s: int) -> str:
+        return f"{self.python} -I -S {SHIM} {verb} {BROKER}/gate.sock {deadline_s}"
+
+    def table(self) -> dict[str, object]:
+        """`[hooks]` of requirements.toml; no matcher = all tools."""
+        ask = {"type": "command", "command": self.before, "timeout": self.timeout_s}
+        tell = {"type": "command", "command": self.after, "timeout": ANSWER_S, "async": True}
+        return {"PreToolUse": [{"hooks": [ask]}], "PostToolUse": [{"hooks": [tell]}]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +102,8 @@ class Settings:
     features_off: tuple[str, ...] = ()
     """By the policy; no word on those that a run has to have on."""
 
+    hook: Hook | None = None
+    """Asked before every tool of codex; None = nobody is."""
     read_only: bool = False
     """Its commands may write nothing; without codex's own sandbox they can, and it is dropped."""
 
@@ -113,7 +157,8 @@ def config(settings: Settings) -> str:
 def requirements(settings: Settings) -> str:
     """The text of requirements.toml. Codex insists on `read-only` being among the modes, and on
     a table `rules` that is not empty."""
-    rules = prefix_rules(settings.rules)
+    asked = settings.hook is not None and settings.hook.patience_s > 0
+    rules = prefix_rules(settings.rules, asked=asked)
     return _toml(
         {
             "allowed_approval_policies": ["never"],
@@ -128,6 +173,7 @@ def requirements(settings: Settings) -> str:
             "model_providers": {"runner": _PROVIDER},
             "features": {**dict.fromkeys(settings.features_off, False), **settings.features},
             "mcp_servers": {},
+            **({"hooks": settings.hook.table()} if settings.hook else {}),
             **({"rules": {"prefix_rules": rules}} if rules else {}),
         }
     )

@@ -24,8 +24,8 @@ def author_prompt(plan: Plan) -> str:
         f"At most {limits.files} changed files, {limits.lines} added and deleted lines, "
         f"{limits.binaries} binary files.",
     ]
-    if plan.paths:
-        rules.append(f"Change nothing but: {_listed(plan.paths)}.")
+    for globs in filter(None, (plan.paths, plan.run_paths)):
+        rules.append(f"Change nothing but: {_listed(globs)}.")
     if plan.protected:
         rules.append(f"Never change these, or everything is refused: {_listed(plan.protected)}.")
     if plan.test is not None:

@@ -16,11 +16,11 @@ FORBIDDEN = "forbidden by the policy"
 NOBODY = "a person would have to approve this command, and nobody is there"
 
 
-def prefix_rules(rules: Iterable[CommandRule]) -> list[dict[str, object]]:
+def prefix_rules(rules: Iterable[CommandRule], asked: bool = False) -> list[dict[str, object]]:
     """`[{"pattern": [{"token": "git"}, {"any_of": ["fetch", "push"]}], "decision": ...}]`.
 
     Never an `allow`: codex would run such a command outside its sandbox. What waits for a person is
-    forbidden, because nobody watches a run of `codex exec`.
+    forbidden, because nobody watches a run of `codex exec`; unless one is `asked` by the gate.
     """
     return [
         {
@@ -29,7 +29,7 @@ def prefix_rules(rules: Iterable[CommandRule]) -> list[dict[str, object]]:
             "justification": _justification(rule),
         }
         for rule in rules
-        if rule.decision != "allow"
+        if rule.decision == "forbidden" or (rule.decision == "prompt" and not asked)
     ]
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from runner.agent.codex import BIN, ETC, SCRATCH
-from runner.agent.config import HOME, Settings, config, requirements
+from runner.agent.codex import BIN, SCRATCH
+from runner.agent.config import ETC, HOME, Hook, Settings, config, requirements
 from runner.errors import InfraError
 from runner.ports import Engine
 from runner.records.base import RunId
@@ -98,7 +98,24 @@ def ask_codex(engine: Engine, settings: Settings, scratch: Path) -> Understood:
             f"codex does not understand its settings: {ignored[0]}",
             "reinstall codex-runner and openai-codex-cli-bin together",
         )
+    if settings.hook is not None and not hears(answer, settings.hook):
+        raise InfraError(
+            "codex does not understand that it is to ask the execution gate: hooks.PreToolUse",
+            "reinstall codex-runner and openai-codex-cli-bin together",
+        )
     return answer
+
+
+def hears(answer: Understood, hook: Hook) -> bool:
+    """It asks before every tool. Of an event that it does not know, codex does not warn."""
+    hooks = answer.requirements.get("hooks") or {}
+    asks = [
+        (each["command"], each["timeoutSec"], each["async"])
+        for group in hooks.get("PreToolUse") or ()
+        if not group.get("matcher")
+        for each in group["hooks"]
+    ]
+    return asks == [(hook.before, hook.timeout_s, False)]
 
 
 def demanded(settings: Settings) -> str:

@@ -84,7 +84,7 @@ def _apply(top: Path, patch: bytes, *options: str) -> Completed:
 def _verified(folder: RunFolder) -> tuple[RunReport, bytes]:
     """The report and the patch, both as signed."""
     from runner.ledger.folder import PATCH, REPORT
-    from runner.ledger.keys import local_public_key
+    from runner.ledger.keyring import local_ring
     from runner.ledger.receipt import examine
     from runner.report.saved import read_report
 
@@ -92,7 +92,7 @@ def _verified(folder: RunFolder) -> tuple[RunReport, bytes]:
     if not patch:
         raise ConfigError(f"run {folder.run} kept no patch", f"codex-runner show {folder.run}")
     remedy = f"look at it with `codex-runner show {folder.run}`; nothing was applied"
-    require_vouched(folder, examine(folder, local_public_key(folder.state)), remedy)
+    require_vouched(folder, examine(folder, local_ring(folder.state)), remedy)
     return read_report(folder.read(REPORT) or b"", REPORT), patch
 
 

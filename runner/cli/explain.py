@@ -25,7 +25,7 @@ def command(run: str | None, state: Path | None, as_json: bool) -> None:
     Exit code 1 when the receipt does not vouch for what is told.
     """
     from runner.ledger.folder import REPORT, find
-    from runner.ledger.keys import local_public_key
+    from runner.ledger.keyring import local_ring
     from runner.ledger.receipt import examine
     from runner.report.explain import explain, rows
     from runner.report.saved import read_report
@@ -41,7 +41,7 @@ def command(run: str | None, state: Path | None, as_json: bool) -> None:
         )
     report = read_report(content, f"{REPORT} of run {folder.run}")
     told = explain(report, state_words(folder.state))
-    standing = examine(folder, local_public_key(folder.state))
+    standing = examine(folder, local_ring(folder.state))
     if as_json:
         click.echo(to_json({**asdict(told), "vouched": standing.good}))
     else:

@@ -24,9 +24,13 @@ VERBS = MappingProxyType(
         "demo": "A whole run on a sample repository: real codex, scripted model, no key.",
         "init": "Write a starter policy, an example task and a workflow.",
         "show": "Tell one run: gates, usage, request, receipt.",
+        "verify": "Whether a run's evidence is what happened; offline, anywhere.",
+        "ledger": "The log of all receipts: check, checkpoint, ddl.",
+        "keys": "Keys of the gate, the verifier and the approvers.",
         "explain": "Why a run ended as it did, and what would have to change.",
         "resume": "Go on with a run that a limit, a stop or a failure ended.",
         "approve": "Let out what a supervised run has judged.",
+        "approvals": "What waits for a person: list, show, approve, deny, sync.",
         "check": "The gates alone, on your branch or a patch file; no agent.",
         "guardrails": "How well the checks on text do on labelled samples.",
         "policy": "What holds here and why: show, explain, check, test, replay, ...",
@@ -35,6 +39,11 @@ VERBS = MappingProxyType(
         "diff": "The patch a run kept.",
         "apply": "Apply the patch a run kept to a checkout.",
         "drill": "Planted attacks against your own settings and repository; a scorecard.",
+        "gateway": "Serve the execution gate to other agents; make credentials for it.",
+        "gate": "Run any command only if the gate allows it.",
+        "kill": "Stop a run, an agent, a repository or all; proved, until it is lifted.",
+        "trust": "How far an agent's past carries: score, level, why not higher; promote.",
+        "outcomes": "What became of the requests of old runs: sync asks the forges.",
         "sweep": "Remove what killed runners left, seal their runs as abandoned.",
         "doctor": "Try what this machine guarantees: engines, readiness, versions.",
         "images": "Build or list the image of the docker engine.",
@@ -54,11 +63,10 @@ class Program(Verbs):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(UNREAD)
         except RunnerError as error:
-            from runner.cli.ending import placed, state_words
-            from runner.cli.options import STATE
+            from runner.cli import ending, options
 
-            if state := ctx.meta.get(STATE):
-                error.remedy = placed(error.remedy, state_words(state))
+            if state := ctx.meta.get(options.STATE):
+                error.remedy = ending.placed(error.remedy, ending.state_words(state))
             raise
 
 

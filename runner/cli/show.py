@@ -35,7 +35,7 @@ def command(
     Exit code 1 when the receipt does not vouch for what is told.
     """
     from runner.ledger.folder import REPORT, find
-    from runner.ledger.keys import local_public_key
+    from runner.ledger.keyring import local_ring
     from runner.ledger.receipt import examine
     from runner.report.saved import read_report
     from runner.report.terminal import print_report
@@ -47,7 +47,7 @@ def command(
         _unfinished(folder, as_json)
         return
     report = read_report(content, f"{REPORT} of run {folder.run}")
-    standing = examine(folder, local_public_key(folder.state))
+    standing = examine(folder, local_ring(folder.state))
     where = state_words(folder.state)
     if as_json:
         told = {
@@ -58,12 +58,13 @@ def command(
                 "signature": standing.signature,
                 "why": standing.why,
                 "mismatches": standing.mismatches,
+                "recorded": not _open(folder),
             },
             "report": report.model_dump(mode="json"),
         }
         click.echo(to_json(told))
     else:
-        print_report(report, folder.path, _standing(standing), where=where)
+        print_report(report, folder.path, _standing(standing) + _open(folder), where=where)
     tell_findings(report, sarif, annotations=annotations, where=where)
     require_vouched(folder, standing, "believe nothing of it; run the task again for a new one")
 
@@ -77,6 +78,13 @@ def _unfinished(folder: RunFolder, as_json: bool) -> None:
         click.echo(to_json({**told, "receipt": {"signature": "absent"}, "report": None}))
     else:
         click.echo(f"{folder.run}: {condition}, no report yet\n  folder    {folder.path}")
+
+
+def _open(folder: RunFolder) -> str:
+    from runner.ledger.recording import UNRECORDED
+
+    why = (folder.read(UNRECORDED) or b"").decode(errors="replace").strip()
+    return f"; NOT IN THE LEDGER, its intent is open: {why}" if why else ""
 
 
 def _standing(standing: Standing) -> str:

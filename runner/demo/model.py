@@ -16,10 +16,23 @@ from types import TracebackType
 from typing import Literal, Self, cast
 
 from runner.records.canary import spotted
-from runner.records.script import Cut, Heard, Object, Patch, Say, Shell, Stall, Status, Step, Tokens
+from runner.records.script import (
+    Call,
+    Cut,
+    Heard,
+    Object,
+    Patch,
+    Say,
+    Shell,
+    Stall,
+    Status,
+    Step,
+    Tokens,
+)
 
 __all__ = [
     "KEY",
+    "Call",
     "Cut",
     "Heard",
     "Object",
@@ -222,6 +235,14 @@ def _item(step: Step, number: int) -> Object | None:
                 "call_id": f"call_{number}",
                 "name": "apply_patch",
                 "input": text,
+            }
+        case Call(name, arguments, custom):
+            return {
+                "type": "custom_tool_call" if custom else "function_call",
+                "id": f"fc_{number}",
+                "call_id": f"call_{number}",
+                "name": name,
+                "input" if custom else "arguments": arguments,
             }
         case Say(text):
             return {

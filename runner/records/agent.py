@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from runner.records.base import Record
+from runner.records.gated import Gated
 from runner.records.sandbox import Exit
 from runner.records.usage import Usage
 
@@ -55,3 +56,5 @@ class AgentResult(Record):
     """Codex's own sandbox stood between its commands and codex, broker and CODEX_HOME."""
     usage: Usage
     exit: Exit
+    gated: Gated | None = None
+    """What the execution gate decided; None = none stood before its tools."""

@@ -56,8 +56,12 @@ class Standing(Record):
         return Standing(level=level, bounds=tuple(dict.fromkeys((*self.bounds, *more))))
 
     def measured(self, gates: Iterable[GateReport]) -> Standing:
-        """Lowered by what the change turned out to be."""
-        return self.lowered(_bound(gate) for gate in gates if gate.gate == CLASS_GATE)
+        """Lowered by what the change turned out to be; nobody measured it = nobody vouches."""
+        asked = [gate for gate in gates if gate.gate == CLASS_GATE]
+        return self.lowered(map(_bound, asked or [_UNASKED]))
+
+
+_UNASKED = GateReport(gate=CLASS_GATE, verdict="not-run", summary="the change was not classed")
 
 
 def _bound(gate: GateReport) -> Contribution:

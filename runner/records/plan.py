@@ -6,10 +6,12 @@ from typing import Literal
 
 from pydantic import Field
 
+from runner.records.approval import ApprovalRules
 from runner.records.base import Oid, Record, RunId, Sha256
 from runner.records.classes import Caps
 from runner.records.dependencies import DependencyRules
 from runner.records.guardrail import BUILT_IN, Guardrail
+from runner.records.identity import Agent
 from runner.records.level import Standing
 from runner.records.review import Review
 from runner.records.rigour import Rigour
@@ -17,7 +19,7 @@ from runner.records.rules import CommandRule
 from runner.records.sandbox import EngineName
 from runner.records.setup import Setup
 from runner.records.static import StaticRules
-from runner.records.task import Limits, Task
+from runner.records.task import Limits, Task, Words
 from runner.records.usage import Allowance
 
 ForgeName = Literal["local", "github"]
@@ -40,6 +42,8 @@ class Plan(Record):
     branch: str
     """The one generated ref name, without `refs/heads/`."""
     model: str
+    agent: Agent | None = None
+    """Who works; None = nobody, a person's work is judged, or a script's is played."""
     reviewer_model: str
     test: str | None
     """None = waived by the task or the repository, shown in the request."""
@@ -51,6 +55,10 @@ class Plan(Record):
     """Globs of the task: a changed path matches one; empty = anywhere."""
     repo_paths: tuple[str, ...] = ()
     """Globs of the repository: a changed path matches one of these as well; empty = anywhere."""
+    run_paths: tuple[str, ...] = ()
+    """Globs of the command line: a changed path matches one of these as well; empty = anywhere."""
+    words: Words = Words()
+    """What the command line said of the policy."""
     upstream: str
     """Base URL of the model provider, without credentials."""
     remote: str | None
@@ -74,6 +82,8 @@ class Plan(Record):
     """How much it may do with nobody watching; what is measured may lower it further."""
     caps: Caps = Caps()
     """Highest level by class of task and change."""
+    approvals: ApprovalRules = ApprovalRules()
+    """Whose word counts where one is needed."""
     queue_label: str | None = None
     """Put on a ready request, for a merge queue."""
     resumed: RunId | None = None

@@ -21,12 +21,14 @@ from functools import cache
 from types import MappingProxyType
 from typing import Annotated, Any
 
+from runner.records.approval import ApprovalRules
 from runner.records.base import Record, Sha256
 from runner.records.classes import Caps
 from runner.records.dependencies import DependencyRules
 from runner.records.guardrail import BUILT_IN, Guardrail
 from runner.records.level import DEFAULT, Level
 from runner.records.merge import (
+    AnyTrue,
     Hosts,
     Intersection,
     LayerName,
@@ -67,6 +69,13 @@ class ReviewRules(Record):
     """Criteria, besides the built-in ones."""
 
 
+class TrustRules(Record):
+    """`[trust]`: what the ledger says of the agent."""
+
+    enforce: Annotated[bool, AnyTrue] = False
+    """No level is higher than the one the agent has earned and a person has given it."""
+
+
 class Policy(Record):
     """All layers, decided."""
 
@@ -93,6 +102,8 @@ class Policy(Record):
     level: Annotated[Level, Least] = DEFAULT
     """How much a run may do with nobody watching."""
     classes: Annotated[Caps, Least] = Caps()
+    approvals: ApprovalRules = ApprovalRules()
+    trust: TrustRules = TrustRules()
     queue_label: Annotated[str | None, Upper()] = None
     """Put on the ready requests of level 3, for a merge queue."""
     rules: Annotated[tuple[CommandRule, ...], AnyOf] = ()

@@ -19,7 +19,8 @@ StopReason = Literal[
 WORK = "/work"
 """Where every sandbox sees its workspace."""
 BROKER = "/run/broker"
-"""Where the agent's sandbox sees the directory with the broker's socket `model.sock`."""
+"""Where the agent's sandbox sees the directory with the sockets of broker and gate: `SOCKETS`."""
+SOCKETS = ("model.sock", "gate.sock")
 CODEX = "/opt/codex"
 """Where the codex package (`bin/codex`, `codex-resources`, `codex-path`) is seen."""
 

@@ -23,6 +23,16 @@ class Patch:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """The model calls any tool: `Call("write_stdin", '{"session_id": 1}')`."""
+
+    name: str
+    arguments: str
+    custom: bool = False
+    """It takes a text, not JSON."""
+
+
+@dataclass(frozen=True, slots=True)
 class Say:
     """The model says its last word and ends the turn."""
 
@@ -49,7 +59,7 @@ class Stall:
     where: Literal["headers", "stream"] = "stream"
 
 
-Step = Shell | Patch | Say | Status | Cut | Stall
+Step = Shell | Patch | Call | Say | Status | Cut | Stall
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,18 @@ class Limits(Record):
     binaries: int = Field(default=0, ge=0, le=100_000)
     """Added or modified binary files."""
     requests: int = Field(default=200, ge=1, le=100_000)
-    """Model requests of the author, all attempts together; a reviewer has as many of its own."""
+    """Model requests of the author, one for each turn of the model, all attempts together; a
+    reviewer has as many of its own."""
     tool_calls: int = Field(default=1000, ge=1, le=1_000_000)
     """Tools the model asked the author's codex to run, all attempts together."""
     input_tokens: int = Field(default=5_000_000, ge=1)
     output_tokens: int = Field(default=500_000, ge=1)
+    history_items: int = Field(default=5000, ge=1, le=1_000_000)
+    """Messages, calls and results of the conversation that one request carries."""
+    history_mib: int = Field(default=8, ge=1, le=1024)
+    """The same conversation, in MiB; whatever this says, the broker reads none of more than 16."""
+    sent_mib: int = Field(default=64, ge=1, le=1_048_576)
+    """Bytes of the author's requests, all attempts together."""
     attempts: int = Field(default=2, ge=1, le=20)
     """Sessions of the author: every one after the first gets the refusal as its prompt."""
     wall_s: int = Field(default=1800, ge=1, le=86_400)
@@ -49,6 +56,19 @@ class Limits(Record):
     """Files, directories and links the workspace may hold beside the base's own."""
     output_mib: int = Field(default=64, ge=1, le=65_536)
     """Bytes of stdout and stderr read from a sandbox before it is killed."""
+
+
+class Words(Record):
+    """What the command line says of the policy, as it is typed."""
+
+    level: int | None = None
+    limits: tuple[str, ...] = ()
+    """`lines=200`"""
+    paths: tuple[str, ...] = ()
+    """Globs."""
+
+
+SILENT = Words()
 
 
 def how_to_raise(limit: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runner.records.base import Record
+from runner.records.base import Record, Sha256
 
 
 class Budget(Record):
@@ -15,8 +15,12 @@ class Budget(Record):
     output_tokens: int
     tool_calls: int = 1000
     """Asked for by the model, as far as its responses say."""
-    body_bytes: int = 64 * 1024 * 1024
-    """Request bytes, summed."""
+    history_items: int = 5000
+    """Of the conversation that one request carries."""
+    history_mib: int = 8
+    """Bytes of one request."""
+    sent_mib: int = 64
+    """Bytes of all of them."""
     stream_bytes: int = 256 * 1024 * 1024
     """Response bytes, summed."""
     wall_s: int
@@ -52,6 +56,21 @@ class Usage(Record):
     """What is being waited for now, e.g. `upstream limits the rate (429): try 2 in 20 s`."""
     notes: tuple[str, ...] = ()
     """Budgets of which four fifths or more are spent, one line each."""
+
+
+class ToolCall(Record):
+    """One that the model asked for, as the broker saw it pass."""
+
+    id: str
+    tool: str
+    """As the gate is asked: `Bash`, `apply_patch`, `mcp__server__tool`."""
+    code_sha256: Sha256
+    """Of the command, the patch, or the arguments in canonical JSON."""
+    inert: bool = False
+    """It does nothing new: a `write_stdin` that looks, or interrupts."""
+    answer: str | None = None
+    """The beginning of what codex sent back; None = nothing."""
+    output_sha256: Sha256 | None = None
 
 
 def total(usages: Sequence[Usage]) -> Usage | None:

@@ -36,6 +36,7 @@ _DECLARED = (AUTHOR, TASK, REPOSITORY, OPERATOR)
 _GUARDED = "Take it out, or let whoever declared the check change it: guardrails in the policy."
 
 CODES = {
+    "gate.unreceipted": Advice("A tool ran that the execution gate had not allowed.", _EVIDENCE),
     "guardrails.hidden-unicode": Advice(
         "Text holds characters that people cannot see or that reorder what they see.",
         "Remove them, or write them as escapes.",

@@ -149,8 +149,8 @@ def _asked(report: RunReport) -> Iterator[str]:
         yield "It ended before there was a plan."
         return
     yield f"{plan.task.title} ({plan.task.source}), from commit {plan.base_commit[:12]}."
-    if plan.paths:
-        yield f"The change was to stay inside {', '.join(plan.paths)}."
+    for globs in filter(None, (plan.paths, plan.run_paths)):
+        yield f"The change was to stay inside {', '.join(globs)}."
     limits = plan.limits
     yield f"At most {limits.files} files, {limits.lines} lines, {limits.bytes} bytes."
     if plan.test is not None:

@@ -44,7 +44,7 @@ def request_text(
         " agent except the last section.",
         "",
         *_gates(gates),
-        *_run(plan, agent, plan.standing.measured(gates)),
+        *_run(plan, agent, plan.standing.measured(gates) if gates else plan.standing),
         *_change(plan, patch),
         *_spent(agent, review),
         *_findings(gates),

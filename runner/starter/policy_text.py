@@ -28,8 +28,7 @@ attempts = 2
 # Seconds the agent may take, and seconds one run of the tests may take.
 wall_s = 1800
 tests_s = 900
-# Also: bytes binaries requests input_tokens output_tokens idle_s review_s memory_mib pids cpus
-# disk_mib entries; their defaults are listed by "codex-runner run --dry-run TASK".
+# There are more: "codex-runner policy explain limits" tells all of them, and who decided each.
 
 [tests]
 # How often a test that failed is tried again, before it counts as failed.
@@ -69,6 +68,12 @@ refuse = "security"
 # decision = "forbidden"
 # justification = "The runner publishes, not the agent."
 # match = ["git push origin"]
+
+# What this policy has to decide: "codex-runner policy test" tries it, and its --help tells more.
+# [[examples]]
+# name = "a task of thousands of lines is cut"
+# task = { limits = { lines = 9000 } }
+# expect = { limits = { lines = 800 } }
 
 # What else the reviewing model is to look for. It can only refuse.
 # [review]

@@ -24,7 +24,9 @@ def main(url: str, log: Path) -> None:
         requests=PLENTY,
         input_tokens=PLENTY,
         output_tokens=PLENTY,
-        body_bytes=PLENTY,
+        history_items=PLENTY,
+        history_mib=PLENTY,
+        sent_mib=PLENTY,
         stream_bytes=PLENTY,
         wall_s=3600,
     )

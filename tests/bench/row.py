@@ -27,7 +27,7 @@ class Row:
     """`Row("--help", "s", (0.11, 0.12), (0.01, 0.01), "itself", at_most=0.15)`."""
 
     what: str
-    unit: Literal["s", "ms", "us", "MB", "MB/s", "%"]
+    unit: Literal["s", "ms", "us", "MB", "MB/s", "/s", "%"]
     ours: tuple[float, ...]
     """One sample per round, in `unit`."""
     against: tuple[float, ...]

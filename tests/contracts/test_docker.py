@@ -137,10 +137,10 @@ def test_an_interrupt_comes_first(engine: DockerEngine) -> None:
 
 
 def test_who_ignores_signals_is_killed(engine: DockerEngine) -> None:
-    ears = Ears(lambda out: "halted" if b"ready" in out else None)
+    ears = Ears(lambda out: "interrupted" if b"ready" in out else None)
     command = "trap '' INT TERM; echo ready; while :; do sleep 0.1; done"
     ended = engine.run(shell(command), b"", ears)
-    assert (ended.stopped, ended.code) == ("halted", None)
+    assert (ended.stopped, ended.code) == ("interrupted", None)
 
 
 def test_out_of_memory_is_told(engine: DockerEngine) -> None:
@@ -193,9 +193,9 @@ def test_an_unknown_runtime_is_an_error(engine: DockerEngine) -> None:
 
 def test_a_flood_that_hears_no_signal_is_killed(engine: DockerEngine) -> None:
     """The engine answers a SIGKILL only when its streams have been read to their end."""
-    ears = Ears(lambda out: "halted" if out else None)
+    ears = Ears(lambda out: "interrupted" if out else None)
     ended = engine.run(shell("trap '' INT TERM; yes"), b"", ears)
-    assert (ended.stopped, ended.code) == ("halted", None)
+    assert (ended.stopped, ended.code) == ("interrupted", None)
 
 
 def test_a_missing_image_names_the_remedy() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 import threading
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import InfraError
+from runner.gateway import shim
 from runner.records.sandbox import WORK, Bind, StopReason
 from runner.sandbox import relay
 from tests.contracts.conftest import HOME, Heard, Probe
@@ -276,3 +278,24 @@ def test_relay_reaches_the_socket_and_nothing_else(probe: Probe) -> None:
             probe.engine.python, *argv, probe.engine.python, "-I", "-c", client
         )
     assert (ended.out, ended.err, ended.exit.code) == ("500000\n", "", 5)
+
+
+def test_the_shim_reaches_the_gate_beside_the_model(probe: Probe) -> None:
+    directory = probe.folder / "broker"
+    directory.mkdir(mode=0o755)
+    script = "/etc/product/shim.py"
+    binds = (Bind(directory, "/run/broker"), Bind(Path(str(shim.__file__)), script))
+
+    def allow(link: socket.socket) -> None:
+        assert link.recv(65536).startswith(b"POST /hook/ask ")
+        link.sendall(b"HTTP/1.1 200 OK\r\n\r\nALLOW rc_%s\n" % (b"0" * 32))
+
+    def codes(*gates: str) -> list[int | None]:
+        asks = probe.with_(binds=binds)
+        argv = [("-I", "-S", script, "ask", f"/run/broker/{name}", "20") for name in gates]
+        return [asks.run(probe.engine.python, *words).exit.code for words in argv]
+
+    with serving(directory / "model.sock", echo), serving(directory / "gate.sock", allow):
+        for name in ("model.sock", "gate.sock"):
+            (directory / name).chmod(0o666)
+        assert codes("gate.sock", "none.sock") == [0, 2]

@@ -78,13 +78,14 @@ def test_reason_of_the_watch_is_told(probe: Probe, reason: StopReason) -> None:
 def test_interrupt_comes_first_and_leaves_time_for_a_last_word(probe: Probe) -> None:
     # it waits in the shell itself: one that is just starting a child may lose the signal
     script = "trap 'echo interrupted; exit 1' INT; sleep 100 & echo ready; wait"
-    assert "interrupted" in probe.sh(script, watch=stopping("halted", b"ready")).out
+    assert "interrupted" in probe.sh(script, watch=stopping("interrupted", b"ready")).out
+    assert "interrupted" not in probe.sh(script, watch=stopping("halted", b"ready")).out
 
 
 def test_deaf_to_every_polite_signal(probe: Probe) -> None:
     marker = secrets.token_hex(8)
     script = f"trap '' INT TERM HUP; echo ready; while :; do sleep 1; done # {marker}"
-    assert probe.sh(script, watch=stopping("halted", b"ready")).exit.stopped == "halted"
+    assert probe.sh(script, watch=stopping("interrupted", b"ready")).exit.stopped == "interrupted"
     assert alive(marker) == []
 
 

@@ -37,7 +37,7 @@ RAW = [b"", b"\xff\xfe\x00", b"{", b'{"type":"turn.completed"', b"[" * 60_000, b
 
 # What codex's stand-in prints and does at its end -> the exit code of the run.
 ENDINGS: Mapping[str, tuple[Sequence[Mapping[str, object]], str, int]] = {
-    "as it should": ([DONE], "0", 0),
+    "as it should": ([DONE], "0", 1),  # but what it did, it never asked the gate for
     "without a completed turn": ([], "0", 3),
     "with two of them": ([DONE, DONE], "0", 3),
     "completed, then failed": ([DONE, {"type": "turn.failed", "error": {"message": "x"}}], "0", 3),
@@ -65,6 +65,7 @@ def test_no_event_is_evidence(scene: Scene, tmp_path: Path, ending: str) -> None
     assert attack.ended.code == code, attack.ended
     assert agent and (agent.usage.requests, agent.usage.output_tokens) == (2, 40)
     assert agent.message == "Done." and agent.malformed_lines >= 3
+    assert agent.gated and agent.gated.unreceipted and not agent.gated.allowed
     assert attack.changed == ("tally/stats.py",)
     assert "FORGED" not in (attack.ended.path / "report.md").read_text()
     assert damage(scene, attack) == []

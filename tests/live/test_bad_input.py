@@ -183,6 +183,7 @@ def test_json_is_all_there_is(world: World) -> None:
     [
         ({"requests": 1}, FIX, BUDGET, "requests 1"),
         ({"tool_calls": 1}, FIX, BUDGET, "tool_calls 1"),
+        ({"history_items": 4}, FIX, BUDGET, "history_items 4"),
         ({"output_tokens": 20}, FIX, BUDGET, "output_tokens"),
         ({"wall_s": 2}, (Stall("headers"),), BUDGET, "wall"),
         ({"wall_s": 2}, (Shell("sleep 600"),), BUDGET, "wall"),

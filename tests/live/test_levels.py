@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner.demo.model import Say, Shell
+from tests.live.terminal import at_terminal
 from tests.live.world import FIX, World
 
 pytestmark = pytest.mark.live
@@ -34,14 +35,15 @@ def test_a_supervised_run_waits_and_one_word_lets_out_exactly_that(world: World)
     digest = shown.stdout.decode().split()[-1]
     told = json.loads(world.cli("approve", run, "--json").stdout)
     assert (told["tree"], told["digest"]) == (ended.report.patch.tree, digest)
-    assert world.cli("approve", run, "0" * 12).code == 2
+    assert at_terminal(world, "approve", run, "0" * 12).code == 2
+    assert world.cli("approve", run, digest).code == 2, "a pipe is no person"
     assert not world.branches()
 
-    done = world.cli("approve", run, digest[:12])
+    done = at_terminal(world, "approve", run, digest[:12])
     assert done.code == 0, done
     (commit,) = world.branches().values()
     assert world.git("rev-parse", f"{commit}^{{tree}}") == ended.report.patch.tree
-    assert world.cli("approve", run, digest[:12]).code == 2, "once"
+    assert at_terminal(world, "approve", run, digest[:12]).code == 2, "once"
     assert len(world.branches()) == 1
 
 
@@ -53,12 +55,12 @@ def test_another_policy_is_another_action(world: World) -> None:
     config = world.home / ".config/codex-runner/config.toml"
     config.parent.mkdir(parents=True)
     for text, why in (
-        ("[limits]\nlines = 77\n", b"another action"),
-        ("level = 0\n", b"nothing of level 0 is published: operator: level = 0"),
+        ("[limits]\nlines = 77\n", "the policy is another one now"),
+        ("level = 0\n", "nothing of level 0 is published: operator: level = 0"),
     ):
         config.write_text(text)
-        refused = world.cli("approve", run, digest)
-        assert refused.code == 1 and why in refused.stderr, refused
+        refused = at_terminal(world, "approve", run, digest)
+        assert refused.code == 1 and why in refused.text, refused
     assert not world.branches()
 
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from tests.live.terminal import at_terminal
 from tests.live.world import World
 
 pytestmark = pytest.mark.live
@@ -56,3 +57,22 @@ def test_examples_of_changes_meet_the_real_gates(world: World) -> None:
     assert "examples: 2 hold, 0 failed; rules: 0" in done.text()
     assert world.cli("policy", "check", str(file)).code == 0
     world.check_tidy()
+
+
+def test_the_command_line_tightens_one_run(world: World) -> None:
+    words = ("--path", "docs/**", "--limit", "files=9999", "--limit", "attempts=1", "--level", "3")
+    ended = world.run(world.task, *words)
+    world.check_failed(ended, 1, "refused by: paths")
+    plan = ended.report.plan
+    assert plan and (plan.run_paths, plan.limits.attempts) == (("docs/**",), 1) and plan.paths
+    assert plan.limits.files == 50 and plan.standing.level == 2
+    told = [note for note in plan.notes if note.startswith(("limits.files", "level"))]
+    assert len(told) == 2 and all("asks for" in note and "cut to" in note for note in told)
+    [finding] = [each for gate in ended.report.gates for each in gate.findings if each.rule]
+    assert (finding.code, finding.layer) == ("paths.outside", "--path")
+    held = world.run(world.task, "--level", "1", "--limit", "lines=500")
+    assert held.code == 6 and "level 1, task: level = 1, --level 1" in held.stderr, held
+    digest = world.cli("approve", held.report.run).stdout.decode().split()[-1]
+    done = at_terminal(world, "approve", held.report.run, digest)
+    assert done.code == 0, f"{done}: it is the same policy, said again"
+    assert len(world.branches()) == 1

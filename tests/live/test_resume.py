@@ -114,7 +114,7 @@ def test_what_cannot_be_continued(world: World) -> None:
     signed = receipt.read_bytes()
     receipt.unlink()
     assert resumed(world, name).code != 0
-    receipt.write_bytes(signed.replace(b'"sig": "', b'"sig": "AAAA'))
+    receipt.write_bytes(signed.replace(b'"sig":"', b'"sig":"AAAA'))
     ended = resumed(world, name)
     assert ended.code == 1 and "does not vouch" in ended.error[0]
     receipt.write_bytes(signed)
@@ -145,3 +145,22 @@ def test_a_run_whose_runner_was_killed_goes_on(world: World) -> None:
     assert report.patch and report.agent and report.agent.ok
     assert not (first.path / "so-far.json").exists()
     assert examine(first, local_public_key(world.state)).good
+
+
+def test_at_level_0_nothing_is_gone_on_with(world: World) -> None:
+    first = broken_off(world, "601.9")
+    config = world.home / ".config/codex-runner/config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text("level = 0\n")
+    look = Shell("git status --short; touch planted && echo WROTE")
+    with ScriptedModel((look, Say("middle.py:1: nothing is wrong here"))) as model:
+        second = told(world, first.report.run, upstream=model.url)
+    assert (second.code, second.report.conclusion) == (0, "audited"), second
+    plan = second.report.plan
+    assert plan and plan.resumed == first.report.run and plan.standing.level == 0
+    assert (plan.remote, plan.forge, second.report.patch) == (None, None, None)
+    heard = json.dumps([each.body for each in model.requests])
+    assert "It is read-only" in heard and "WROTE\\n" not in heard
+    assert "You were interrupted" not in heard and not world.branches()
+    world.check_signed(second)
+    world.check_tidy()

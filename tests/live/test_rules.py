@@ -11,9 +11,10 @@ import pytest
 
 from runner.agent import understood
 from runner.agent.codex import CodexExec
-from runner.agent.config import Settings
+from runner.agent.config import Hook, Settings
 from runner.agent.rules import FORBIDDEN, NOBODY
 from runner.agent.understood import ask_codex
+from runner.completeness import BLOCKED
 from runner.demo.model import Say, ScriptedModel, Shell
 from runner.demo.sample import AUTHOR_MODEL
 from runner.errors import InfraError
@@ -104,9 +105,12 @@ def test_what_codex_does_not_look_through_the_rulebook_does(told: Told) -> None:
 
 
 def test_codex_understands_every_key_it_is_given(engine: Engine, tmp_path: Path) -> None:
-    chosen = Settings(AUTHOR_MODEL, "agent", True, engine.path, RULES)
+    hook = Hook(engine.python, patience_s=14_400)
+    chosen = Settings(AUTHOR_MODEL, "agent", True, engine.path, RULES, hook=hook)
     demanded = ask_codex(engine, chosen, tmp_path).requirements
     assert demanded["allowedApprovalPolicies"] == ["never"]
+    ((after,),) = (each["hooks"] for each in demanded["hooks"]["PostToolUse"])
+    assert (after["command"], after["async"]) == (hook.after, True)
 
 
 @pytest.mark.parametrize("engine", ["bubblewrap"], indirect=True)
@@ -119,6 +123,9 @@ def test_codex_understands_every_key_it_is_given(engine: Engine, tmp_path: Path)
         ("prefix_rules", "prefix_rule", "missing field `prefix_rules`"),
         ("any_of", "anyof", "set either token or any_of"),
         ('decision = "forbidden"', 'decision = "allow"', "not permitted in requirements.toml"),
+        ("PreToolUse", "PreTolUse", "execution gate: hooks.PreToolUse"),
+        ("timeout", "timeuot", "timeuot"),
+        ("command = ", "comand = ", "command"),
         (f"{understood.PROBE} = true\n", "", "it does not complain"),
     ],
 )
@@ -136,7 +143,8 @@ def test_a_mistyped_requirement_is_found(
         return whole(given).replace(right, wrong)
 
     monkeypatch.setattr(understood, "demanded", mistyped)
-    chosen = Settings(AUTHOR_MODEL, "agent", True, engine.path, RULES)
+    hook = Hook(engine.python)
+    chosen = Settings(AUTHOR_MODEL, "agent", True, engine.path, RULES, hook=hook)
     with pytest.raises(InfraError) as caught:
         ask_codex(engine, chosen, tmp_path)
     assert named in caught.value.problem
@@ -160,8 +168,8 @@ def test_a_run_obeys_the_rules_of_its_user_and_its_repository(world: World) -> N
         ended = world.run_with(model)
     assert ended.code == 0, ended
     answers = max((heard.outputs() for heard in model.requests), key=len)
-    assert "rejected: so says the repository" in answers[0]
-    assert "rejected: so says the user" in answers[1]
+    assert answers[0].startswith(BLOCKED) and "so says the repository" in answers[0]
+    assert answers[1].startswith(BLOCKED) and "so says the user" in answers[1]
     assert ended.report.plan is not None
     assert [rule.shown for rule in ended.report.plan.rules] == ["head", "wc"]
 

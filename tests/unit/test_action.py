@@ -26,6 +26,7 @@ from runner.starter import workflow_text
 
 ACTION = Path(__file__).parents[2] / "workflows" / "run"
 RUN = RunId("20261120-102233-7f3a9c")
+NOT_ATTESTED = {"checkpoint": "", "bundle": "", "predicate": ""}
 STAND_IN = f"""#!{sys.executable} -I
 import json, os, sys, pathlib
 given = pathlib.Path(__file__).parent
@@ -33,12 +34,20 @@ if sys.argv[1] == "show":
     (given / "shown.json").write_text(json.dumps(sys.argv[1:]))
     sys.stderr.buffer.write((given / "annotations").read_bytes())
     sys.exit(1)
+if sys.argv[1] == "verify":
+    (given / "verified.json").write_text(json.dumps(sys.argv[1:]))
+    out = next(word for word in sys.argv if word.startswith("--bundle="))
+    pathlib.Path(out.removeprefix("--bundle=")).write_text("bundle")
+    sys.exit(int((given / "verify").read_text()))
 (given / "argv.json").write_text(json.dumps(sys.argv[1:]))
 (given / "key").write_text(os.environ.get("OPENAI_API_KEY", ""))
 state = next(word for word in sys.argv if word.startswith("--state=")).removeprefix("--state=")
 folder = pathlib.Path(state, "runs", "{RUN}")
 folder.mkdir(parents=True)
 (folder / "report.md").write_text("# told\\n")
+(folder / "checkpoint").write_text("origin\\n1\\n")
+pathlib.Path(state, "keys").mkdir()
+pathlib.Path(state, "keys", "receipt.pub").write_text("public key")
 sys.stderr.write((given / "stderr").read_text())
 sys.stdout.write((given / "stdout").read_text())
 sys.exit(int((given / "code").read_text()))
@@ -71,7 +80,13 @@ class Job:
 
     def step(self, stdout: str, code: int = 0, stderr: str = "") -> Completed:
         self.install(STAND_IN)
-        given = {"stdout": stdout, "code": str(code), "stderr": stderr, "annotations": ""}
+        given = {
+            "stdout": stdout,
+            "code": str(code),
+            "stderr": stderr,
+            "annotations": "",
+            "verify": "0",
+        }
         for name, text in {**given, **self.files}.items():
             (self.home / name).write_text(text)
         return run([sys.executable, "-I", ACTION / "entry.py"], env=self.env())
@@ -125,6 +140,7 @@ def test_published(job: Job) -> None:
         "branch": "codex/t-20261120-102233-7f3a9c",
         "pull-request-url": "https://github.com/o/r/pull/7",
         "report": f"{job.home}/temp/codex-runner/runs/{RUN}/report.json",
+        **NOT_ATTESTED,
     }
     assert job.summary() == "# told\n"
     assert done.text().endswith("::notice title=codex-runner::published, exit status 0")
@@ -141,7 +157,7 @@ def test_refused_is_the_step_s_exit_code(job: Job) -> None:
 @pytest.mark.parametrize("stdout", ["", "not JSON", "[1]", "[" * 100_000, "null"])
 def test_without_a_report(job: Job, stdout: str) -> None:
     assert job.step(stdout, code=2).code == 2
-    empty = {"branch": "", "pull-request-url": "", "report": ""}
+    empty = {"branch": "", "pull-request-url": "", "report": "", **NOT_ATTESTED}
     assert job.outputs() == {"conclusion": "no-report", **empty}
     assert job.summary() == "codex-runner: no-report\n"
 
@@ -158,6 +174,7 @@ def test_hostile_fields_stay_one_value_of_one_output(job: Job) -> None:
         "branch": flat,
         "pull-request-url": (flat * 1000)[:1000],
         "report": "",
+        **NOT_ATTESTED,
     }
     assert "set-output" not in done.text()
 
@@ -287,3 +304,42 @@ def test_what_starts_the_example_leaves_its_level() -> None:
 def test_a_success_is_not_annotated(job: Job) -> None:
     job.step(a_report())
     assert not (job.home / "shown.json").exists()
+
+
+def test_what_is_attested_was_verified(job: Job) -> None:
+    job.inputs["INPUT_ATTEST"] = "true"
+    assert job.step(a_report()).code == 0
+    folder = job.home / "temp/codex-runner/runs" / RUN
+    told = job.outputs()
+    assert told["checkpoint"] == str(folder / "checkpoint")
+    assert Path(told["bundle"]).read_text() == "bundle"
+    predicate = json.loads(Path(told["predicate"]).read_text())
+    assert predicate == {"run": RUN, "checkpoint": "origin\n1\n", "key": "public key"}
+    words = json.loads((job.home / "verified.json").read_text())
+    assert words[-2:] == [f"--state={job.home}/temp/codex-runner", RUN]
+
+
+def test_what_does_not_verify_is_not_attested(job: Job) -> None:
+    job.inputs["INPUT_ATTEST"], job.files["verify"] = "true", "1"
+    done = job.step(a_report())
+    assert done.code == 1
+    assert "::error title=codex-runner::the evidence of the run does not verify" in done.text()
+    assert NOT_ATTESTED.items() <= job.outputs().items()
+
+
+def test_nothing_is_attested_unasked(job: Job) -> None:
+    job.step(a_report())
+    assert not (job.home / "verified.json").exists()
+    assert NOT_ATTESTED.items() <= job.outputs().items()
+
+
+def test_the_platform_attests_checkpoint_and_bundle() -> None:
+    text = (ACTION / "action.yml").read_text()
+    (step,) = re.findall(r"(?m)^    - name: Attest\n((?:      .*\n)+)", text)
+    assert re.search(r"uses: actions/attest@[0-9a-f]{40} # v\d+\.\d+\.\d+\n", step)
+    assert "if: ${{ !cancelled() && steps.run.outputs.checkpoint != '' }}" in step
+    names = re.findall(r"\$\{\{ steps\.run\.outputs\.([a-z]+) \}\}", step)
+    assert names == ["checkpoint", "bundle", "predicate"]
+    example = (ACTION.parent / "nightly.yml").read_text()
+    for line in ("id-token: write", "attestations: write", 'attest: "true"'):
+        assert line in example

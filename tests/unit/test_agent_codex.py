@@ -18,7 +18,7 @@ from runner.records.agent import AgentEvent
 from runner.records.base import RunId
 from runner.records.plan import InnerSandbox
 from runner.records.sandbox import Exit, Overlay, SandboxSpec, Walls
-from runner.records.usage import Usage
+from runner.records.usage import ToolCall, Usage
 from tests.fake_world import FakeEngine, ended
 
 DONE = b'{"type":"turn.started"}\n{"type":"turn.completed"}\n'
@@ -34,6 +34,9 @@ class Lease:
 
     def usage(self) -> Usage:
         return self.spent
+
+    def calls(self) -> tuple[ToolCall, ...]:
+        return ()
 
     def message(self) -> str:
         return "as the broker saw it"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import tomllib
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
 from runner.agent import understood
-from runner.agent.config import PORT, Settings, config, requirements
+from runner.agent.config import PORT, Hook, Settings, config, requirements
 from runner.agent.rules import FORBIDDEN, NOBODY
 from runner.records.rules import CommandRule
 
@@ -127,3 +127,27 @@ def test_every_complaint_of_codex_is_heard(warnings: list[dict[str, str]], told:
     found = list(understood.unheeded(warnings))
     assert len(found) == len(told)
     assert all(part in each for part, each in zip(told, found, strict=True))
+
+
+def test_what_waits_for_a_person_is_left_to_the_gate_where_one_can_be_asked() -> None:
+    rules = (
+        CommandRule(pattern=(("curl",),), decision="prompt"),
+        CommandRule(pattern=(("git",),), decision="forbidden"),
+    )
+
+    def demanded(hook: Hook | None) -> dict[str, Any]:
+        return tomllib.loads(requirements(Settings("m", "agent", True, "/bin", rules, hook=hook)))
+
+    def patterns(hook: Hook | None) -> list[str]:
+        return [rule["pattern"][0]["token"] for rule in demanded(hook)["rules"]["prefix_rules"]]
+
+    assert patterns(None) == patterns(Hook("/bin/python3")) == ["curl", "git"]
+    assert patterns(Hook("/bin/python3", patience_s=60)) == ["git"]
+    assert "hooks" not in demanded(None)
+    (before,) = demanded(Hook("/bin/python3"))["hooks"]["PreToolUse"]
+    assert "matcher" not in before, "all tools"
+
+
+def test_no_command_gets_a_terminal_so_nothing_can_be_typed_into_one() -> None:
+    for text in (config(settings()), requirements(settings())):
+        assert tomllib.loads(text)["features"]["unified_exec_tty"] is False

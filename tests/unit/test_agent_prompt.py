@@ -20,4 +20,6 @@ def test_only_what_applies_is_said() -> None:
     prompt = author_prompt(plan)
     assert "judged by" not in prompt
     assert "Change nothing but: `src/**`." in prompt
+    narrow = plan.model_copy(update={"run_paths": ("src/a/**",)})
+    assert "\n- Change nothing but: `src/a/**`.\n" in author_prompt(narrow)
     assert "`.github/**`, `*.lock`" in prompt

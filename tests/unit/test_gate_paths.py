@@ -178,6 +178,9 @@ def test_submodules_are_refused(side: str) -> None:
 def test_a_change_must_be_inside_of_the_tasks_and_of_the_repositorys_paths() -> None:
     case = CaseBuilder(new={"src/a.py": b"1", "src/b.txt": b"1", "docs/c.py": b"1"}).case()
     plan = case.plan.model_copy(update={"paths": ("src/**",), "repo_paths": ("**/*.py",)})
+    narrow = plan.model_copy(update={"run_paths": ("src/b*",)})
+    told = [each.rule for each in paths.check(replace(case, plan=narrow)).findings]
+    assert sorted(told) == ["paths", "repo_paths", "run_paths"], "the command line's come last"
     report = paths.check(replace(case, plan=plan))
     refused = {(finding.path, finding.why.split(":")[0]) for finding in report.findings}
     assert refused == {

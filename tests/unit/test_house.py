@@ -25,17 +25,20 @@ DOORS: dict[str, str | tuple[str, ...]] = {
     "git": "workspace/",
     "github": "forge/",
     "h11": "broker/",
-    "httpx": "broker/",
+    "httpx": ("broker/", "gateway/client.py"),
     "keyring": "broker/",
     "kingfisher": "gates/",
     "packaging": "gates/",
     "platformdirs": "policy/",
+    "psycopg": "ledger/postgres.py",
     "re2": "guardrails/",
     "rich": "report/",
+    "starlette": "gateway/",
     "stdnum": "guardrails/",
     "subprocess": "process.py",
     "tomli": "policy/",
     "tomli_w": "agent/",
+    "uvicorn": "gateway/",
 }
 """Dependency -> where alone it is imported."""
 

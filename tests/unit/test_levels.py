@@ -165,3 +165,11 @@ def test_an_operator_sets_the_classes() -> None:
     bounds = task_bounds(a_task("Login"), caps, by_name)
     assert {each.level for each in bounds} == {2}
     assert set(BUNDLES) == {0, 1, 2, 3} and Standing().level == 2
+
+
+@given(BOUNDS)
+def test_what_nobody_measured_nobody_vouches_for(some: list[Contribution]) -> None:
+    standing = decide_level([Contribution(who="operator", level=3, why="said"), *some])
+    others = (GateReport(gate="paths", verdict="passed", summary=""),)
+    assert standing.measured(()).level == standing.measured(others).level == 0
+    assert "the change was not classed" in [each.why for each in standing.measured(()).bounds]

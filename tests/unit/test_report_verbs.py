@@ -110,7 +110,8 @@ def test_show_tells_the_run_and_its_receipt(state: Path) -> None:
     assert str(state / "runs" / RUN) in told
     assert harmless(told)
     as_json = json.loads(call(show.command, RUN[:4], "--state", state, "--json").stdout)
-    assert as_json["receipt"] == {"signature": "valid", "why": "", "mismatches": []}
+    whole = {"signature": "valid", "why": "", "mismatches": [], "recorded": True}
+    assert as_json["receipt"] == whole
     assert as_json["report"]["run"] == RUN
 
 

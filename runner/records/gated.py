@@ -1,0 +1,33 @@
+"""What the gate of one session decided, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runner.records.base import Record, Sha256
+from runner.records.decision import Word
+from runner.records.evidence import ReceiptId
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One answer to codex's hook."""
+
+    id: str
+    """Codex's name of the call: the model's, or one of its own for a call out of code mode."""
+    tool: str
+    code_sha256: Sha256
+    word: Word
+    receipt: ReceiptId | None
+
+
+class Gated(Record):
+    """Of one session of codex; an answer that was read, and what it is good for."""
+
+    allowed: int = 0
+    denied: int = 0
+    """Refused, or still waiting for a person when its time was over."""
+    unreceipted: tuple[str, ...] = ()
+    """What ran although the gate had not allowed it, one line each."""
+    open: int = 0
+    """Allowed, and nobody knows what became of it."""
