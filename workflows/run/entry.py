@@ -4,6 +4,7 @@
 2. While codex-runner prints, workflow commands are switched off with a token it cannot know.
 3. Every output is one printable line behind a delimiter nobody can guess.
 4. Findings become annotations of one line each, made and escaped by codex-runner.
+5. What GitHub is to attest is handed on only after `codex-runner verify` said that all of it holds.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ MAX_ANNOTATIONS = 20
 """GitHub shows ten errors and ten warnings of a step."""
 CONCLUSION = re.compile(r"[a-z]+(-[a-z]+)*")
 NO_REPORT = "no-report"
+EVIDENCE = ("checkpoint", "bundle", "predicate")
+"""Outputs for the step that has GitHub attest them."""
 AUDITED = "audited"
 """The one success whose findings are what it was for."""
 
@@ -38,10 +41,14 @@ def main() -> int:
     code, printed = perform(arguments(state))
     report = parse(printed)
     folder = folder_of(report, state)
-    conclusion = outputs(report, folder)
+    evidence = evidence_of(folder) if os.environ.get("INPUT_ATTEST") == "true" else {}
+    conclusion = outputs(report, folder, evidence or {})
     summarise(folder, conclusion)
     if folder and (code or conclusion == AUDITED):
         annotate(folder)
+    if evidence is None:
+        print("::error title=codex-runner::the evidence of the run does not verify", flush=True)
+        code = code or 1
     kind = "notice" if code == 0 else "error"
     print(f"::{kind} title=codex-runner::{conclusion}, exit status {code}", flush=True)
     return code
@@ -105,7 +112,7 @@ def folder_of(report: dict[str, object], state: Path) -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def outputs(report: dict[str, object], folder: Path | None) -> str:
+def outputs(report: dict[str, object], folder: Path | None, evidence: dict[str, str]) -> str:
     """Write GITHUB_OUTPUT; returns the conclusion."""
     conclusion = line(report.get("conclusion"))
     if not CONCLUSION.fullmatch(conclusion):
@@ -117,12 +124,32 @@ def outputs(report: dict[str, object], folder: Path | None) -> str:
         "branch": line(published.get("ref")).removeprefix("refs/heads/"),
         "pull-request-url": line(published.get("url")),
         "report": str(folder / "report.json") if folder else "",
+        **dict.fromkeys(EVIDENCE, ""),
+        **evidence,
     }
     with open(os.environ["GITHUB_OUTPUT"], "a", encoding="utf-8") as file:
         for name, value in values.items():
             delimiter = secrets.token_hex(32)
             file.write(f"{name}<<{delimiter}\n{value}\n{delimiter}\n")
     return conclusion
+
+
+def evidence_of(folder: Path | None) -> dict[str, str] | None:
+    """Checkpoint, bundle and predicate to be attested; None = the run does not verify."""
+    if folder is None:
+        return {}
+    bundle, predicate = folder / "run.sigstore.jsonl", folder / "checkpoint.json"
+    state = f"--state={folder.parent.parent}"
+    argv = ["codex-runner", "verify", f"--bundle={bundle}", state, folder.name]
+    none = subprocess.DEVNULL
+    if subprocess.run(argv, stdin=none, stdout=none, stderr=none, check=False).returncode:
+        return None
+    checkpoint, key = folder / "checkpoint", folder.parent.parent / "keys" / "receipt.pub"
+    texts = {"checkpoint": checkpoint.read_text("utf-8"), "key": key.read_text("utf-8")}
+    told = {"run": folder.name, **texts}
+    predicate.write_text(json.dumps(told), encoding="utf-8")
+    paths = (checkpoint, bundle, predicate)
+    return {name: str(path) for name, path in zip(EVIDENCE, paths, strict=True)}
 
 
 def annotate(folder: Path) -> None:
