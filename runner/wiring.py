@@ -25,6 +25,7 @@ from runner.ledger.folder import RunFolder, on_disk
 from runner.ledger.ledger import open_ledger
 from runner.lending import replayed, scripted
 from runner.live import LIVE, take
+from runner.policy.lattice import Decided
 from runner.policy.layers import decide_run
 from runner.policy.levels import levelled
 from runner.policy.origins import Origins
@@ -33,6 +34,7 @@ from runner.policy.repo_policy import read_repo_policy
 from runner.policy.settings import Settings, load_settings
 from runner.policy.state import prepare_state
 from runner.records.base import RunId
+from runner.records.level import Contribution
 from runner.records.plan import Plan
 from runner.records.report import RunReport
 from runner.records.task import SILENT, Task, Words
@@ -172,8 +174,7 @@ def _parts(
         author=_author(asked, way),
     ).model_copy(update={"words": asked.words})
     environ = os.environ if asked.environ is None else asked.environ
-    enforce = decided.policy.trust.enforce
-    past = trusting.foreseen(state, made.agent, enforce=enforce, ledger=ledger)
+    past = _past(asked, made, decided, state, ledger)
     plan = way.plan(levelled(made, decided, environ, by_name, past))
     if plan.remote is not None:  # asked again, with the token, before the push
         source.require_published(plan.remote, plan.target, None)
@@ -185,7 +186,21 @@ def _author(asked: Asked, way: Way) -> str:
     """The name of the agent that works; empty = none does."""
     if not way.authored:
         return ""
-    return "script" if asked.scripted or asked.replay is not None else "codex"
+    return "script" if _is_script(asked) else "codex"
+
+
+def _past(
+    asked: Asked, made: Plan, decided: Decided, state: Path, ledger: trusting.Log | None
+) -> tuple[Contribution, ...]:
+    """What the agent's past bounds. A script has none: what a drill has it do is no outcome."""
+    if _is_script(asked):
+        return ()
+    enforce = decided.policy.trust.enforce
+    return trusting.foreseen(state, made.agent, enforce=enforce, ledger=ledger)
+
+
+def _is_script(asked: Asked) -> bool:
+    return asked.scripted or asked.replay is not None
 
 
 def _source(asked: Asked, settings: Settings, state: Path, scratch: Path) -> GitSource:
