@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import hypothesis
@@ -18,6 +19,13 @@ hypothesis.settings.load_profile("any machine")  # no test is timed
 
 NO_SKIPS = "RUNNER_TESTS_NO_SKIPS"
 """Set in CI: a skipped test is a failed suite there."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _hearing() -> None:
+    """One started in the background ignores SIGINT, and a shell that begins so cannot trap it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -37,7 +37,7 @@ def test_fix(world: World) -> None:
     ):
         assert part in told
     shown = json.loads(world.cli("show", "--json", "--state", str(directory / "state")).stdout)
-    assert shown["receipt"] == {"signature": "valid", "why": "", "mismatches": []}
+    assert shown["receipt"] == {"signature": "valid", "why": "", "mismatches": [], "recorded": True}
     report = RunReport.model_validate_json(json.dumps(shown["report"]))
     assert report.plan and report.patch and report.plan.engine == world.engine
     remote = world.git("rev-parse", f"refs/heads/{report.plan.branch}", at=directory / "remote.git")

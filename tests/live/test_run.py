@@ -147,7 +147,7 @@ def test_the_verbs_about_a_refused_run(world: World) -> None:
     ended = world.run(steps=SCENARIOS["too-big"].steps)
     world.check_failed(ended, 1, "size")
     shown = json.loads(world.cli("show", "--json").stdout)
-    assert shown["receipt"] == {"signature": "valid", "why": "", "mismatches": []}
+    assert shown["receipt"] == {"signature": "valid", "why": "", "mismatches": [], "recorded": True}
     assert shown["report"]["conclusion"] == "refused"
     assert "refused   size" in world.cli("show", ended.path.name[:18]).text()
     assert [row["conclusion"] for row in json.loads(world.cli("list", "--json").stdout)] == [
