@@ -26,12 +26,14 @@ from runner.records.approval import (
     PREFIX,
     WORD_HOLDS,
     Action,
+    Advice,
     Approval,
     ApprovalId,
     ApprovalRequest,
     Channel,
     barred,
 )
+from runner.records.base import RunId
 from runner.records.decision import Proposal
 from runner.records.evidence import About, AgentId, Statement
 
@@ -133,11 +135,32 @@ class Queue:
             rows.resolve(row.request.id, envelope)
         return given
 
-    def advise(self, request: str, note: str) -> None:
-        """A reviewing model would approve it. That is no word: it counts only where the policy
+    def advise(self, request: str, advice: Advice) -> None:
+        """What a reviewing model says of it, once. That is no word: it counts only where the policy
         lists the class of the command, which is looked at anew whenever it matters."""
         with self.store.writing() as rows:
-            rows.advise(_known(rows, request).request.id, note)
+            rows.advise(_known(rows, request).request.id, advice)
+
+    def advice(self, request: str) -> tuple[Advice | None, str]:
+        """What a model said of it, and, where that stands in a person's place, which one and of
+        what class: `gpt-5.6-terra, class test`. Raises ConfigError, InfraError."""
+        with self.store.reading() as rows:
+            row = _known(rows, request)
+        return row.advice, self.standing.auto(row)
+
+    def auto(self, request: str) -> str:
+        """Empty = no model stands in a person's place. Raises ConfigError, InfraError."""
+        return self.advice(request)[1]
+
+    def unadvised(self, run: RunId) -> tuple[ApprovalRequest, ...]:
+        """Commands of this run that wait, and no model has said anything of."""
+        with self.store.reading() as rows:
+            found = [row for row in rows.of_run(run) if row.advice is None]
+        return tuple(
+            row.request
+            for row in found
+            if row.request.kind == "command" and self._state(row) == "waiting"
+        )
 
     def requests(self, *, everything: bool = False) -> tuple[tuple[ApprovalRequest, State], ...]:
         """In the order they were asked: those of which some may wait, or all there ever were.

@@ -22,7 +22,10 @@ from runner.records.approval import (
 )
 from runner.records.base import RunId
 from runner.records.decision import Proposal
+from runner.text import line
 
+MODEL = 100
+"""Characters of a model's name that are shown."""
 State = Literal["waiting", "approved", "denied", "expired", "used", "unknown"]
 WHY: Mapping[State, str] = {
     "waiting": "nobody has approved it",
@@ -88,11 +91,19 @@ class Standing:
 
     def by_policy(self, row: Row) -> bool:
         """A reviewer advises it and today's policy lists its class, as the command is read now."""
-        if not row.advised or row.request.kind != "command":
+        if row.advice is None or not row.advice.approve or row.request.kind != "command":
             return False
         proposal = Proposal.model_validate_json(row.request.content)
         risk = self.risk(proposal.tools, proposal.code)
         return risk in LOW_RISK and risk in self.rules.auto
+
+    def auto(self, row: Row) -> str:
+        """Which model spoke in a person's place, on what class; empty = none did."""
+        advice = row.advice
+        if advice is None or not advice.approve or row.envelopes:
+            return ""
+        counts = row.used or self.by_policy(row)  # nothing else lets it be used without a word
+        return f"{line(advice.model, MODEL)}, class {row.request.risk}" if counts else ""
 
     def _read(self, envelope: bytes) -> Approval | None:
         try:

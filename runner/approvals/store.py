@@ -13,13 +13,14 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from runner.errors import InfraError
-from runner.records.approval import ApprovalId, ApprovalRequest
-from runner.records.base import Sha256
+from runner.records.approval import Advice, ApprovalId, ApprovalRequest
+from runner.records.base import RunId, Sha256
 
 NAME = "approvals.sqlite"
 PATIENCE_S = 10
 """For another process that is writing."""
-_TABLES = ("request", "resolution", "advised", "used", "seen")
+VERSION = 2
+_TABLES = ("request", "resolution", "advice", "used", "seen")
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS request (
   seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, action TEXT NOT NULL,
@@ -30,8 +31,8 @@ CREATE TABLE IF NOT EXISTS resolution (
   seq INTEGER PRIMARY KEY, request TEXT NOT NULL REFERENCES request (id), envelope BLOB NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS resolution_request ON resolution (request);
-CREATE TABLE IF NOT EXISTS advised (
-  request TEXT PRIMARY KEY REFERENCES request (id), note TEXT NOT NULL
+CREATE TABLE IF NOT EXISTS advice (
+  request TEXT PRIMARY KEY REFERENCES request (id), record BLOB NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS used (
   request TEXT PRIMARY KEY REFERENCES request (id), at TEXT NOT NULL
@@ -52,8 +53,8 @@ class Row:
     request: ApprovalRequest
     envelopes: tuple[bytes, ...]
     """Signed words, in the order they came."""
-    advised: bool
-    """A reviewing model would approve it."""
+    advice: Advice | None
+    """What a reviewing model said first; None = none has looked at it."""
     used: bool
 
 
@@ -101,9 +102,10 @@ class Store:
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA recursive_triggers = ON")  # for INSERT OR REPLACE
-            if connection.execute("PRAGMA user_version").fetchone() != (1,):
+            if connection.execute("PRAGMA user_version").fetchone() != (VERSION,):
                 connection.execute("PRAGMA journal_mode = WAL")
-                connection.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}PRAGMA user_version = 1;COMMIT")
+                version = f"PRAGMA user_version = {VERSION}"
+                connection.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}{version};COMMIT")
         except BaseException:
             connection.close()
             raise
@@ -119,6 +121,9 @@ class Rows:
     def get(self, request: str) -> Row | None:
         found = self._select("WHERE id = ?", request)
         return found[0] if found else None
+
+    def of_run(self, run: RunId) -> tuple[Row, ...]:
+        return self._select("WHERE json_extract(CAST(record AS TEXT), '$.run') = ?", run)
 
     def of_action(self, action: Sha256) -> tuple[Row, ...]:
         """The newest first."""
@@ -153,8 +158,9 @@ class Rows:
         row = (request, envelope)
         self.connection.execute("INSERT INTO resolution (request, envelope) VALUES (?, ?)", row)
 
-    def advise(self, request: ApprovalId, note: str) -> None:
-        self.connection.execute("INSERT OR IGNORE INTO advised VALUES (?, ?)", (request, note))
+    def advise(self, request: ApprovalId, advice: Advice) -> None:
+        row = (request, advice.canonical())
+        self.connection.execute("INSERT OR IGNORE INTO advice VALUES (?, ?)", row)
 
     def use(self, request: ApprovalId, at: datetime) -> None:
         self.connection.execute("INSERT INTO used VALUES (?, ?)", (request, at.isoformat()))
@@ -167,16 +173,17 @@ class Rows:
 
     def _select(self, where: str, *values: str) -> tuple[Row, ...]:
         found = self.connection.execute(
-            "SELECT id, record, EXISTS (SELECT 1 FROM advised WHERE request = id),"
+            "SELECT id, record, (SELECT advice.record FROM advice WHERE advice.request = id),"
             f" EXISTS (SELECT 1 FROM used WHERE request = id) FROM request {where}",
             values,
         ).fetchall()
         return tuple(self._row(*row) for row in found)
 
-    def _row(self, request: str, record: bytes, advised: int, used: int) -> Row:
+    def _row(self, request: str, record: bytes, advice: bytes | None, used: int) -> Row:
         words = self.connection.execute(
             "SELECT envelope FROM resolution WHERE request = ? ORDER BY seq", (request,)
         )
         envelopes = tuple(envelope for (envelope,) in words)
         asked = ApprovalRequest.model_validate_json(record)
-        return Row(asked, envelopes, bool(advised), bool(used))
+        said = None if advice is None else Advice.model_validate_json(advice)
+        return Row(asked, envelopes, said, bool(used))

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from runner.approvals import webhook
 from runner.asking import HOME, queue_of, require_key, unseal
-from runner.demo.model import Say, ScriptedModel, Shell
+from runner.demo.model import Say, ScriptedModel, Shell, verdict
+from runner.demo.sample import REVIEWER_MODEL
+from runner.gateway.statements import statement_of
 from runner.killswitch import Switch
 from runner.ledger.ledger import open_ledger
 from runner.records.approval import ApprovalRules
@@ -162,6 +166,7 @@ def test_a_command_waits_for_a_person_while_the_run_goes_on(world: World) -> Non
     with ScriptedModel(steps) as model, world.started(model) as started:
         started.until(queue.waiting, "a request")
         (request,) = queue.waiting()
+        first = request["id"]
         assert "touch allowed" in str(request["summary"])
         done = at_terminal(
             world, "approvals", "approve", str(request["id"]), str(request["action"])[:12]
@@ -175,7 +180,84 @@ def test_a_command_waits_for_a_person_while_the_run_goes_on(world: World) -> Non
         ended = started.end()
     assert ended.report.patch is not None, ended
     assert [change.path for change in ended.report.patch.changes] == ["allowed"]
-    assert f"approvals approve {request['id']}" in ended.stderr, "it says what to type"
+    assert f"approvals approve {first}" in ended.stderr, "it says what to type"
     with open_ledger(world.state) as ledger:
         kinds = [entry.kind for entry in ledger.entries(run=ended.report.run)]
     assert kinds.count("approval") == 2
+
+
+def says_yes(prompt: str) -> str:
+    """To everything that waits, and to every change."""
+    rows = re.findall(r"^request: (\S+)\naction: (\S+)$", prompt, re.MULTILINE)
+    if not rows:
+        return verdict(prompt)
+    nonce = re.findall(r"^nonce: (\S+)$", prompt, re.MULTILINE)[0]
+    said = [
+        {"request": name, "action": digest, "approve": True, "note": "harmless, trust me"}
+        for name, digest in rows
+    ]
+    return json.dumps({"nonce": nonce, "requests": said})
+
+
+@pytest.mark.parametrize("answer", [says_yes, lambda prompt: "yes"], ids=["yes", "odd"])
+def test_a_reviewer_allows_low_risk_classes_alone(
+    world: World, answer: Callable[[str], str]
+) -> None:
+    """The critical command waits for a person whatever the model says; so does all of it when the
+    model says nothing that counts."""
+    world.ask(test=False, level=1)
+    config = world.home / ".config/codex-runner/config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text('[approvals]\ncommands = true\nauto = ["test"]\n')
+    home = world.state / HOME
+    home.mkdir(mode=0o700)
+    relay = home / webhook.FILE
+    relay.write_text(webhook.Relay(secret="s" * 32, people={}).model_dump_json())
+    relay.chmod(0o600)
+    require_key(world.state, may_make=True)
+    queue = queue_of(world.state, ApprovalRules(), Switch(world.state))
+    tests, critical, auto = "python3 -m unittest -q", "rm -rf tally", answer is says_yes
+
+    def decided(text: str) -> str:
+        """Waits for it, and denies it."""
+
+        def asked() -> list[str]:
+            waits = [row for row in queue.waiting() if text in str(row["summary"])]
+            names = [str(row["id"]) for row in waits]
+            return [name for name in names if not auto or queue.advice(name)[0] is not None]
+
+        started.until(asked, text)
+        (request,) = asked()
+        digest = queue.find(request)[0].action
+        shown = world.cli("approvals", "show", request).stdout
+        assert (b"says, unchecked: harmless, trust me" in shown) == auto
+        queue.resolve(request, "no", digest, "user:ada", "webhook")
+        return request
+
+    steps = (Shell(tests), Shell(critical), Say("Done."))
+    model = ScriptedModel(steps, review=answer)
+    with model, world.started(model) as started:
+        if not auto:
+            decided("unittest")
+        decided("rm -rf")
+        ended = started.end()
+    assert ended.report.conclusion == "empty", ended
+    assert ended.report.agent is not None and ended.report.agent.gated is not None
+    gated = ended.report.agent.gated
+    assert (gated.allowed, gated.denied, len(gated.auto)) == (auto, 2 - auto, auto)
+    assert ended.report.review_usage is not None and ended.report.review_usage.requests == 2
+    with open_ledger(world.state) as ledger:
+        made = [statement_of(entry) for entry in ledger.entries(kinds=("decision",))]
+    rules = [
+        (said["decision"], said["rule"], said["reason"])
+        for said in (each["predicate"] for each in made)
+        if isinstance(said, dict) and said["decision"] != "PENDING"
+    ]
+    told = f"no person, a reviewer approved it: {REVIEWER_MODEL}, class test"
+    assert ("ALLOW", "auto", told) in rules if auto else all(rule[0] == "DENY" for rule in rules)
+    listed = json.loads(world.cli("approvals", "list", "--all", "--json").stdout)["requests"]
+    used = [(row["auto"], row["state"]) for row in listed if row["state"] == "used"]
+    assert used == ([(f"{REVIEWER_MODEL}, class test", "used")] if auto else [])
+    for words in (("approvals", "list", "--all"), ("show", ended.report.run)):
+        assert (told.encode() in world.cli(*words).stdout) == auto
+    assert (told.encode() in (ended.path / "report.md").read_bytes()) == auto
