@@ -80,6 +80,8 @@ class _Kept(Record):
 
 class _Row(Record):
     made: _Kept
+    asked: str
+    """Generation; empty = the one of the last merge."""
     trust: Trust
 
 
@@ -110,10 +112,10 @@ def trust_of(
     made = _Kept.of(ledger, ledger.size, day_of(at))
     path = _path(state, agent)
     row = _read(path, _Row)
-    if row is not None and row.made == made and generation in {"", row.trust.generation}:
+    if row is not None and (row.made, row.asked) == (made, generation):
         return row.trust
     trust = _computed(read_book(state, ledger), agent, generation, at)
-    _write(path, _Row(made=made, trust=trust))
+    _write(path, _Row(made=made, asked=generation, trust=trust))
     return trust
 
 
@@ -161,7 +163,12 @@ def bounds(trust: Trust | None, *, enforce: bool) -> Iterator[Contribution]:
 
 
 def foreseen(
-    state: Path, agent: Agent | None, *, enforce: bool, ledger: Log | None = None
+    state: Path,
+    agent: Agent | None,
+    *,
+    enforce: bool,
+    ledger: Log | None = None,
+    address: str | None = None,
 ) -> tuple[Contribution, ...]:
     """The bounds of a run that is to begin; nobody has none.
 
@@ -170,7 +177,7 @@ def foreseen(
     """
     if agent is None:
         return ()
-    with opened(state) if ledger is None else nullcontext(ledger) as log:
+    with opened(state, address) if ledger is None else nullcontext(ledger) as log:
         trust = None if log is None else trust_of(state, log, agent.id, agent.generation)
     return tuple(bounds(trust, enforce=enforce))
 
@@ -195,22 +202,22 @@ def promote(state: Path, ledger: Log, agent: AgentId, level: Level, reason: str)
     return ledger.append(word.statement())
 
 
-def named(name: str) -> AgentId:
-    """`ag_...` as it is; else of the agent with that name."""
+def named(name: str, tenant: str = "") -> AgentId:
+    """`ag_...` as it is; else of the tenant's agent with that name."""
     if name.startswith("ag_"):
         return AgentId(name)
-    return Agent.model_construct(name=name, tenant="").id
+    return Agent.model_construct(name=name, tenant=tenant).id
 
 
 @contextmanager
-def opened(state: Path) -> Iterator[Log | None]:
-    """None = there is none yet."""
-    from runner.ledger.ledger import LEDGER, open_ledger
+def opened(state: Path, address: str | None = None) -> Iterator[Log | None]:
+    """The ledger, at `address` if it is elsewhere; None = there is none yet."""
+    from runner.ledger.ledger import has_ledger, open_ledger
 
-    if not (state / LEDGER).exists():
+    if not has_ledger(state, address):
         yield None
         return
-    with open_ledger(state) as ledger:
+    with open_ledger(state, address=address) as ledger:
         yield ledger
 
 

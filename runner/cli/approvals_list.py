@@ -19,6 +19,7 @@ def command(everything: bool, state: Path | None, as_json: bool) -> None:
     run, how long people think, self-approvals."""
     from runner import approving
     from runner.approvals.metrics import metrics
+    from runner.cli.approvals_advice import advice_json, advice_rows, place
     from runner.cli.ending import state_words
     from runner.report.sanitise import line
     from runner.report.terminal import write_rows
@@ -31,6 +32,7 @@ def command(everything: bool, state: Path | None, as_json: bool) -> None:
     if as_json:
         rows = [
             {**asked.model_dump(mode="json", exclude={"content"}), "state": where}
+            | advice_json(queue, asked)
             for asked, where in shown
         ]
         figures = metrics([asked for asked, _ in requests], queue.words())
@@ -38,11 +40,12 @@ def command(everything: bool, state: Path | None, as_json: bool) -> None:
         return
     if not shown:
         click.echo("nothing waits for a person", err=True)
-    told = [
-        (f"{asked.id}  {where:8}  until {asked.expires_at:%F %R}Z  {line(asked.summary, 300)}", "")
-        for asked, where in shown
-    ]
-    write_rows(told, sys.stdout)
+    told = []
+    for asked, where in sorted(shown, key=lambda each: place(queue, each[0])):
+        until = f"until {asked.expires_at:%F %R}Z"
+        told += [f"{asked.id}  {where:8}  {until}  {line(asked.summary, 300)}"]
+        told += [f"    {row}" for row in advice_rows(queue, asked)]
+    write_rows([(row, "") for row in told], sys.stdout)
     first = next((asked.id for asked, where in shown if where == "waiting"), None)
     if first is not None:
         click.echo(f"try: codex-runner approvals show {first}{state_words(home)}", err=True)

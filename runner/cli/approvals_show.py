@@ -25,12 +25,15 @@ def command(request: str, state: Path | None, as_json: bool) -> None:
     """REQUEST (or the beginning of its id): the command or the diff that would be allowed, and the
     digest to type. Nothing of it is what the agent says about it."""
     from runner import approving
+    from runner.cli.approvals_advice import advice_json
     from runner.text import to_json
 
     home = tidied_state(state)
-    asked, where = approving.enqueue(home).find(request)
+    queue = approving.enqueue(home)
+    asked, where = queue.find(request)
     if as_json:
-        click.echo(to_json({**asked.model_dump(mode="json"), "state": where}))
+        advice = advice_json(queue, asked)
+        click.echo(to_json({**asked.model_dump(mode="json"), "state": where, **advice}))
         return
     tell(asked, where, home)
 
@@ -38,6 +41,8 @@ def command(request: str, state: Path | None, as_json: bool) -> None:
 def tell(asked: ApprovalRequest, where: State, home: Path) -> None:
     """Everything a person needs to decide."""
     from runner.approvals.queue import how
+    from runner.approving import queue_at
+    from runner.cli.approvals_advice import advice_rows
     from runner.cli.ending import state_words
     from runner.report.sanitise import line, log_text
     from runner.report.terminal import write_rows
@@ -45,8 +50,11 @@ def tell(asked: ApprovalRequest, where: State, home: Path) -> None:
     told = {name: getattr(asked, name) for name in ABOUT}
     told |= {"until": f"{asked.expires_at:%F %T}Z", "state": where}
     rows = [f"{name:9} {line(str(value), 500)}" for name, value in told.items() if value]
+    rows += advice_rows(queue_at(home), asked)
     rows += ["", *log_text(_content(asked, home), lines=100_000).rstrip("\n").split("\n"), ""]
-    rows += [f"approve:  {how(asked)}{state_words(home)}"] if where == "waiting" else []
+    if where == "waiting":
+        deny = f"codex-runner approvals deny {asked.id}{state_words(home)} --reason WHY"
+        rows += [f"approve:  {how(asked)}{state_words(home)}", f"deny:     {deny}"]
     write_rows([(row, "") for row in rows], sys.stdout)
 
 

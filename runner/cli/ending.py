@@ -17,7 +17,9 @@ from runner.records.report import RunReport
 _RUN = "[0-9]{8}-[0-9]{6}-[0-9a-f]{6}"
 _COMMAND = re.compile(
     rf"codex-runner (?:[a-z]+ {_RUN}|(?:list|logs|sweep|kill list)\b(?! {_RUN})"
-    r"|kill lift [0-9a-f]{16}|approvals (?:list|(?:show|approve) ap_[0-9a-f]{16}))(?! --state)"
+    r"|kill lift [0-9a-f]{16}|approvals (?:list|(?:show|approve) ap_[0-9a-f]{16})"
+    r"|keys (?:list --restore|list|(?:create|rotate) [a-z]+)|outcomes sync|trust\b(?! promote)"
+    r"|ledger checkpoint)(?! --state)"
 )
 
 

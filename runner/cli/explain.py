@@ -24,6 +24,7 @@ def command(run: str | None, state: Path | None, as_json: bool) -> None:
 
     Exit code 1 when the receipt does not vouch for what is told.
     """
+    from runner.cli.answered import with_answer
     from runner.ledger.folder import REPORT, find
     from runner.ledger.keyring import local_ring
     from runner.ledger.receipt import examine
@@ -40,7 +41,7 @@ def command(run: str | None, state: Path | None, as_json: bool) -> None:
             f"wait for its end, then: codex-runner explain {folder.run}{state_words(folder.state)}",
         )
     report = read_report(content, f"{REPORT} of run {folder.run}")
-    told = explain(report, state_words(folder.state))
+    told = explain(with_answer(report, folder.state), state_words(folder.state))
     standing = examine(folder, local_ring(folder.state))
     if as_json:
         click.echo(to_json({**asdict(told), "vouched": standing.good}))

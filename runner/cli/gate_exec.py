@@ -49,7 +49,8 @@ def command(
     """Runs CMD, without a shell, if the gate says ALLOW; ends with its exit code.
 
     Otherwise nothing is executed: 1 = denied, or allowed in a read-only sandbox only; 3 = the gate
-    is missing, hangs or talks nonsense; 6 = nobody approved it within --wait.
+    is missing, hangs or talks nonsense; 6 = nobody approved it within --wait. While it runs the
+    gate is asked again: when a kill means it, it ends with all it started (1).
     """
     from runner.cli.options import resolve_state
     from runner.gateway.client import Client
@@ -59,9 +60,10 @@ def command(
         raise ConfigError(f"{SOURCES}: one of them", "leave one out")
     place = url or Path(os.path.abspath(socket or socket_of(resolve_state(state))))
     client = Client(place, os.environ.get(TOKEN, ""), timeout_s)
-    answer = _allowed(client, _request(client, argv, opportunity, plan), wait_s)
+    request = _request(client, argv, opportunity, plan)
+    answer = _allowed(client, request, wait_s)
     try:
-        code = _executed(argv, answer)
+        code = _executed(client, request, argv, answer)
     except (ConfigError, RefusedError):
         _told(client, answer, None)
         raise
@@ -112,24 +114,14 @@ def _allowed(client: Client, request: Request, wait_s: int) -> Answer:
         time.sleep(min(POLL_S, max(0.0, until - time.monotonic())))
 
 
-def _executed(argv: tuple[str, ...], answer: Answer) -> int:
-    """Its exit code, -N = signal N; its input, output and terminal are ours. Raises ConfigError."""
-    import signal
+def _executed(client: Client, request: Request, argv: tuple[str, ...], answer: Answer) -> int:
+    """Raises ConfigError: it cannot start; RefusedError: it may not, or was ended."""
+    from runner.gateway.child import executed
 
     if answer.constraints is None or answer.constraints.sandbox == "read-only":
         why = "it is allowed in a read-only sandbox only, and this is none"
         raise RefusedError(why, "codex-runner trust tells why the level is 0")
-    for number in (signal.SIGINT, signal.SIGQUIT):  # the terminal tells the child as well
-        signal.signal(number, signal.SIG_IGN)
-    try:
-        default = (signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE)
-        child = os.posix_spawnp(argv[0], argv, os.environ, setsigdef=default)
-    except OSError as error:
-        raise ConfigError(f"cannot start {argv[0]!a}: {error.strerror}", "check it") from error
-    before = signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
-    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)  # until it is reaped its id is its own
-    signal.signal(signal.SIGTERM, before)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return executed(argv, lambda: client.execute(request))
 
 
 def _told(client: Client, answer: Answer, code: int | None) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli.options import json_option, state_option
+from runner.cli.tenant import tenant_option, told_tenant
 from runner.errors import ConfigError, InfraError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ NOWHERE = Path(os.devnull)
     metavar="[USER=]NAME",
     help="Who asks as this user; may be repeated.  [default: you, as `agent`]",
 )
-@click.option("--tenant", default="", help="Of these agents.")
+@tenant_option
 @click.option(
     "--rate",
     default=100,
@@ -55,7 +56,7 @@ def command(
     socket: Path | None,
     tcp: str | None,
     agents: tuple[str, ...],
-    tenant: str,
+    tenant: str | None,
     rate: int,
     repository: Path | None,
     base: str | None,
@@ -66,7 +67,8 @@ def command(
 
     On the socket an agent is known by its user id; with agents of other users everybody who reaches
     --socket may connect, and strangers are denied. Over TCP, and for people, `codex-runner gateway
-    token` makes bearer tokens. Exit code 3 when an answer could not be recorded.
+    token` makes bearer tokens. GET /approvals is a page in a browser, where an approver's token is
+    the password. Exit code 3 when an answer could not be recorded.
     """
     from runner.cli.options import made_state
     from runner.gateway.place import socket_of
@@ -85,7 +87,7 @@ def command(
         repository=repository,
         base=base,
         agents=dict(map(_agent, agents)) or {os.getuid(): "agent"},
-        tenant=tenant,
+        tenant=told_tenant(tenant),
         rate_per_s=rate,
         environ=dict(os.environ),
     )

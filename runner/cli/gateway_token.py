@@ -8,18 +8,19 @@ from typing import Literal
 import click
 
 from runner.cli.options import json_option, made_state, state_option
+from runner.cli.tenant import tenant_option, told_tenant
 
 
 @click.command()
 @click.argument("role", type=click.Choice(["agent", "approver", "admin"]))
 @click.argument("name")
-@click.option("--tenant", default="", help="Whose it is.")
+@tenant_option
 @state_option
 @json_option
 def command(
     role: Literal["agent", "approver", "admin"],
     name: str,
-    tenant: str,
+    tenant: str | None,
     state: Path | None,
     as_json: bool,
 ) -> None:
@@ -34,7 +35,8 @@ def command(
     from runner.serving import named
     from runner.text import to_json
 
-    agent = named(name, tenant) if role == "agent" else AgentId("")
-    token = issue(tokens_of(made_state(state)), role, name, agent, tenant)
-    told = {"token": token, "role": role, "name": name, "agent": agent, "tenant": tenant}
+    whose = told_tenant(tenant)
+    agent = named(name, whose) if role == "agent" else AgentId("")
+    token = issue(tokens_of(made_state(state)), role, name, agent, whose)
+    told = {"token": token, "role": role, "name": name, "agent": agent, "tenant": whose}
     click.echo(to_json(told) if as_json else token)

@@ -14,6 +14,7 @@ from runner.errors import ConfigError
 
 if TYPE_CHECKING:
     from runner.ledger.keyring import TrustedKey
+    from runner.ledger.rekeying import Keeper
 
 VERBS = MappingProxyType(
     {
@@ -60,6 +61,17 @@ def read_public(uri: str, public: Path | None) -> bytes:
         return public.read_bytes() if public else b""
     except OSError as error:
         raise ConfigError(f"cannot read {public}: {error.strerror}", "--public PUB.pem") from None
+
+
+def keeper(state: Path) -> Keeper:
+    """Of the keys of a state directory, whose ledger is where the settings say."""
+    from functools import partial
+
+    from runner.cli.address import ledger_address
+    from runner.ledger.ledger import open_ledger
+    from runner.ledger.rekeying import Keeper
+
+    return Keeper(state, partial(open_ledger, address=ledger_address(state)))
 
 
 def row(key: TrustedKey) -> dict[str, object]:

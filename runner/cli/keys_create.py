@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from runner.cli.keys import read_public, role_argument, tell_key, uri_options
+from runner.cli.keys import keeper, read_public, role_argument, tell_key, uri_options
 from runner.cli.options import json_option, made_state, state_option
 from runner.records.evidence import Role
 
@@ -29,8 +29,5 @@ def command(role: Role, uri: str, public: Path | None, state: Path | None, as_js
     With --uri nothing is made: the key of a KMS or HSM signs, of which --public is the public half
     (Ed25519, PEM). Needs codex-runner[kms].
     """
-    from runner.ledger.ledger import open_ledger
-    from runner.ledger.rekeying import Keeper
-
-    keeper = Keeper(made_state(state), open_ledger)
-    tell_key(keeper.create(role, uri, read_public(uri, public)), as_json=as_json)
+    made = keeper(made_state(state)).create(role, uri, read_public(uri, public))
+    tell_key(made, as_json=as_json)

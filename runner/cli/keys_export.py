@@ -27,5 +27,9 @@ def command(which: str, state: Path | None) -> None:
     else:
         found = [key for name, key in ring.keys.items() if name.startswith(which)]
     if len(found) != 1:
+        if which in STEMS:
+            raise ConfigError(
+                f"there is no key of the {which}", f"codex-runner keys create {which}"
+            )
         raise ConfigError(f"{which!r} fits {len(found)} keys", "codex-runner keys list")
     write_bytes(in_pem(found[0].public))

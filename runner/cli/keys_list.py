@@ -15,17 +15,14 @@ from runner.cli.options import json_option, resolve_state, state_option
 @json_option
 def command(restore: bool, state: Path | None, as_json: bool) -> None:
     """Tell every key: id, role, the entries of the ledger it speaks for, and why it ended."""
-    from runner.cli.keys import row
+    from runner.cli.keys import keeper, row
     from runner.ledger.keyring import local_ring
     from runner.ledger.keys import private_half
     from runner.text import to_json
 
     place = resolve_state(state)
     if restore:
-        from runner.ledger.ledger import open_ledger
-        from runner.ledger.rekeying import Keeper
-
-        Keeper(place, open_ledger).restore()
+        keeper(place).restore()
     ring = local_ring(place)
     rows = [{**row(key), "here": private_half(place, name)} for name, key in ring.keys.items()]
     if as_json:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from runner.cli.keys import tell_key
+from runner.cli.keys import keeper, tell_key
 from runner.cli.options import json_option, resolve_state, state_option
 
 
@@ -19,10 +19,7 @@ def command(keyid: str, reason: str, state: Path | None, as_json: bool) -> None:
     """Revoke the key KEYID (or the beginning of its id; see `keys list`).
 
     Statements after this entry of the ledger do not count; earlier ones do. Nothing is signed with
-    the key here any more: `keys rotate ROLE` puts a new one in its place.
+    the key here any more: `keys rotate ROLE` puts a new one in its place. An approver's key is
+    rotated first, and revoked with the new one's word.
     """
-    from runner.ledger.ledger import open_ledger
-    from runner.ledger.rekeying import Keeper
-
-    key = Keeper(resolve_state(state), open_ledger).revoke(keyid, reason)
-    tell_key(key, as_json=as_json)
+    tell_key(keeper(resolve_state(state)).revoke(keyid, reason), as_json=as_json)

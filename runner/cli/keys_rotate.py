@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from runner.cli.keys import read_public, role_argument, tell_key, uri_options
+from runner.cli.keys import keeper, read_public, role_argument, tell_key, uri_options
 from runner.cli.options import json_option, resolve_state, state_option
 from runner.records.evidence import Role
 
@@ -23,8 +23,5 @@ def command(role: Role, uri: str, public: Path | None, state: Path | None, as_js
     one by the history of keys in every run's folder. Refused while runs go on; start a gateway that
     serves anew afterwards.
     """
-    from runner.ledger.ledger import open_ledger
-    from runner.ledger.rekeying import Keeper
-
-    keeper = Keeper(resolve_state(state), open_ledger)
-    tell_key(keeper.rotate(role, uri, read_public(uri, public)), as_json=as_json)
+    made = keeper(resolve_state(state)).rotate(role, uri, read_public(uri, public))
+    tell_key(made, as_json=as_json)

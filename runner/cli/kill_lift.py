@@ -6,14 +6,16 @@ from pathlib import Path
 
 import click
 
-from runner.cli.options import readable_state, state_option
+from runner.cli.address import ledger_address
+from runner.cli.options import json_option, readable_state, state_option
 
 
 @click.command()
 @click.argument("kill")
 @click.option("--reason", required=True, help="Kept with it.")
 @state_option
-def command(kill: str, reason: str, state: Path | None) -> None:
+@json_option
+def command(kill: str, reason: str, state: Path | None, as_json: bool) -> None:
     """End the kill with this id, or beginning of one.
 
     What it stopped does not start again by itself: see `codex-runner resume`.
@@ -22,6 +24,11 @@ def command(kill: str, reason: str, state: Path | None) -> None:
     from runner.killswitch import why
     from runner.person import this_user
     from runner.report.sanitise import line
+    from runner.text import to_json
 
-    ended = lifted(readable_state(state), kill, reason, this_user())
-    click.echo(f"lifted: {line(why(ended), 500)}")
+    home = readable_state(state)
+    ended = lifted(home, kill, reason, this_user(), ledger_address(home))
+    if as_json:
+        click.echo(to_json({"lifted": ended.model_dump(mode="json"), "reason": reason}))
+    else:
+        click.echo(f"lifted: {line(why(ended), 500)}")

@@ -22,7 +22,8 @@ def command(state: Path | None, as_json: bool) -> None:
     from runner.text import to_json
 
     place = readable_state(state)
-    kills = in_force(place, load_settings(os.environ).kill_file)
+    settings = load_settings(os.environ, {"state": str(place)})
+    kills = in_force(place, settings.kill_file, settings.ledger)
     if as_json:
         click.echo(to_json([kill.model_dump(mode="json") for kill in kills]))
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.errors import InfraError, RunnerError
-from runner.killswitch import Switch, why
+from runner.cli.address import ledger_address
+from runner.errors import ConfigError, InfraError, RunnerError
+from runner.killfile import pull
 from runner.person import this_user
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from runner.records.kill import Kill, Scope
     from runner.stopping import Proof
 
+_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
 NOTE_S = 10.0
 """For the ledger, after the proof."""
 
@@ -30,13 +33,15 @@ def perform(state: Path, scope: Scope, subject: str, reason: str, *, as_json: bo
         ConfigError: the subject is none.
         InfraError: the kill cannot be written; nothing is stopped.
     """
-    kill = Switch(state).pull(scope, _named(state, scope, subject), reason, this_user())
+    written = pull(state, scope, _named(state, scope, subject), reason, this_user())
     from runner.halting import noted  # only now: they are slow to import
+    from runner.records.kill import Kill
     from runner.stopping import prove
     from runner.text import to_json
 
+    kill = Kill.model_validate_json(written)
     pool = ThreadPoolExecutor(1)  # a runner that hangs may hold the ledger: it dies meanwhile
-    noting = pool.submit(noted, state, kill)
+    noting = pool.submit(lambda: noted(state, kill, ledger_address(state)))
     proof = prove(state, kill)
     took_ms = _since_start_ms()
     receipt, trouble = _kept(noting)
@@ -52,7 +57,7 @@ def perform(state: Path, scope: Scope, subject: str, reason: str, *, as_json: bo
 
 
 def _named(state: Path, scope: str, subject: str) -> str:
-    """A run by the beginning of its id; a directory from here."""
+    """A run by the beginning of its id; a directory from here. Raises ConfigError: no such run."""
     if scope == "repo" and Path(subject).exists():
         return os.path.abspath(subject)
     if scope == "run":
@@ -64,7 +69,12 @@ def _named(state: Path, scope: str, subject: str) -> str:
         ]
         if len(fitting) == 1:
             return fitting[0]
-        click.echo(f"warning: no single run {subject[:100]!r} is here", err=True)
+        if not _ID.fullmatch(subject):  # who mistypes must not hear that nothing was running
+            raise ConfigError(
+                f"no single run {subject[:100]!r} is here: nothing was stopped",
+                "codex-runner list, or stop everything: codex-runner kill --all --reason WHY",
+            )
+        click.echo(f"warning: run {subject} is not here; it is stopped where it begins", err=True)
     return subject
 
 
@@ -78,6 +88,7 @@ def _kept(noting: Future[ReceiptId]) -> tuple[ReceiptId | None, tuple[str, ...]]
 
 
 def _tell(kill: Kill, proof: Proof, left: tuple[str, ...], took_ms: int) -> None:
+    from runner.killswitch import why
     from runner.report.sanitise import line
 
     click.echo(line(why(kill), 500))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import MappingProxyType
 
 import click
@@ -20,6 +21,18 @@ It is a file in STATE/ledger, or with `ledger = "postgresql://user@host/database
 several hosts append to. Whoever can write all of STATE/ledger can put back an older copy of it:
 that shows only against a checkpoint kept elsewhere (ledger check --since FILE).
 """
+
+
+def require_ledger(state: Path) -> str | None:
+    """Its address, None = in the state directory. Raises ConfigError: nothing was kept yet."""
+    from runner.cli.address import ledger_address
+    from runner.errors import ConfigError
+    from runner.ledger.ledger import has_ledger
+
+    address = ledger_address(state)
+    if not has_ledger(state, address):
+        raise ConfigError(f"there is no ledger in {state}", "codex-runner run begins one")
+    return address
 
 
 @click.group(cls=Verbs, verbs=VERBS, modules="runner.cli.ledger_", epilog=EPILOG)

@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 @json_option
 def command(since: Path | None, state: Path | None, as_json: bool) -> None:
     """Verify the whole ledger; exit code 3 names the first entry that is wrong."""
+    from runner.cli.ledger import require_ledger
     from runner.ledger.keyring import local_ring
-    from runner.ledger.ledger import LEDGER, open_ledger
+    from runner.ledger.ledger import open_ledger
     from runner.text import to_json
 
     home = readable_state(state)
-    if not (home / LEDGER).is_dir():
-        raise ConfigError(f"there is no ledger in {home}", "codex-runner run begins one")
+    address = require_ledger(home)
     ring = local_ring(home)
-    with open_ledger(home, ring=ring) as ledger:
+    with open_ledger(home, address=address, ring=ring) as ledger:
         size = ledger.check()
         if since is not None:
             ledger.require_grown_from(_checkpoint(since, ring))

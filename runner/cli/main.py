@@ -43,7 +43,7 @@ VERBS = MappingProxyType(
         "gate": "Run any command only if the gate allows it.",
         "kill": "Stop a run, an agent, a repository or all; proved, until it is lifted.",
         "trust": "How far an agent's past carries: score, level, why not higher; promote.",
-        "outcomes": "What became of the requests of old runs: sync asks the forges.",
+        "outcomes": "What became of old runs: sync asks the forges, report is a person's word.",
         "sweep": "Remove what killed runners left, seal their runs as abandoned.",
         "doctor": "Try what this machine guarantees: engines, readiness, versions.",
         "images": "Build or list the image of the docker engine.",

@@ -29,34 +29,6 @@ state_option = click.option(
 )
 
 
-def words_options(function: F) -> F:
-    """`--level`, `--limit` and `--path`: the words of `runner.policy.command_line`. They only
-    tighten; what asks for more is dropped, and told."""
-    for option in (
-        click.option(
-            "--path",
-            "paths",
-            multiple=True,
-            metavar="GLOB",
-            help="Change nothing elsewhere; may be repeated.",
-        ),
-        click.option(
-            "--limit",
-            "limits",
-            multiple=True,
-            metavar="NAME=VALUE",
-            help="Lower a limit or a budget: lines=200, run_usd=0.50; may be repeated.",
-        ),
-        click.option(
-            "--level",
-            type=click.IntRange(0, 3),
-            help="At most this level: 0 audit, 1 a person approves, 2 draft, 3 ready.",
-        ),
-    ):
-        function = option(function)
-    return function
-
-
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -74,6 +46,10 @@ def repository_option(about: str) -> Callable[[Callable[..., Any]], Callable[...
 
 def resolve_state(given: Path | None) -> Path:
     """The state directory `run` would use: the option, the environment, the user's settings."""
+    from runner.policy.place import plain_state
+
+    if (plain := plain_state(os.environ, given)) is not None:
+        return plain
     from runner.policy.settings import find_state
 
     return find_state(os.environ, given)

@@ -38,7 +38,10 @@ def command(repo: str | None, state: Path | None, as_json: bool) -> None:
     local_signer(home, "verifier")  # before any forge is asked: says how to make one
     settings = load_settings(os.environ, {"state": str(home)})
     rows: list[Synced] = []
-    with open_ledger(home) as ledger, exclusive(home / LEDGER / ".syncing"):
+    with (
+        open_ledger(home, address=settings.ledger) as ledger,
+        exclusive(home / LEDGER / ".syncing"),
+    ):
         for row in Sync(home, settings, ledger, os.environ, _heard).all(repo):
             rows.append(row)
             if not as_json:

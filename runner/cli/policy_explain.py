@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli.options import json_option, words_options
+from runner.cli.options import json_option
 from runner.cli.policy_layers import decided_here, here_options
+from runner.cli.words import words_options
 from runner.errors import ConfigError
 
 if TYPE_CHECKING:

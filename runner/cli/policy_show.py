@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli.options import json_option, words_options
+from runner.cli.options import json_option
 from runner.cli.policy_layers import decided_here, here_options
+from runner.cli.words import words_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from runner.cli.options import json_option, repository_option, state_option, words_options
+from runner.cli.options import json_option, repository_option, state_option
+from runner.cli.words import words_options
 from runner.records.task import Task, Words
 
 

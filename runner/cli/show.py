@@ -15,6 +15,7 @@ from runner.vouching import require_vouched
 if TYPE_CHECKING:
     from runner.ledger.folder import RunFolder
     from runner.ledger.receipt import Standing
+    from runner.records.report import RunReport
 
 
 @click.command()
@@ -34,6 +35,7 @@ def command(
 
     Exit code 1 when the receipt does not vouch for what is told.
     """
+    from runner.cli.answered import with_answer
     from runner.ledger.folder import REPORT, find
     from runner.ledger.keyring import local_ring
     from runner.ledger.receipt import examine
@@ -50,23 +52,33 @@ def command(
     standing = examine(folder, local_ring(folder.state))
     where = state_words(folder.state)
     if as_json:
-        told = {
-            "run": folder.run,
-            "condition": "sealed",
-            "folder": str(folder.path),
-            "receipt": {
-                "signature": standing.signature,
-                "why": standing.why,
-                "mismatches": standing.mismatches,
-                "recorded": not _open(folder),
-            },
-            "report": report.model_dump(mode="json"),
-        }
-        click.echo(to_json(told))
+        click.echo(to_json(_json(folder, report, standing)))
     else:
-        print_report(report, folder.path, _standing(standing) + _open(folder), where=where)
+        print_report(
+            with_answer(report, folder.state),
+            folder.path,
+            _standing(standing) + _open(folder),
+            where=where,
+        )
     tell_findings(report, sarif, annotations=annotations, where=where)
     require_vouched(folder, standing, "believe nothing of it; run the task again for a new one")
+
+
+def _json(folder: RunFolder, report: RunReport, standing: Standing) -> dict[str, object]:
+    agent = report.plan.agent if report.plan else None
+    return {
+        "run": folder.run,
+        "condition": "sealed",
+        "folder": str(folder.path),
+        "receipt": {
+            "signature": standing.signature,
+            "why": standing.why,
+            "mismatches": standing.mismatches,
+            "recorded": not _open(folder),
+        },
+        "agent": None if agent is None else agent.told(),
+        "report": report.model_dump(mode="json"),
+    }
 
 
 def _unfinished(folder: RunFolder, as_json: bool) -> None:

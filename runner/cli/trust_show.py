@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.cli.address import ledger_address
 from runner.cli.options import json_option, readable_state, state_option
+from runner.cli.tenant import tenant_option, told_tenant
 
 if TYPE_CHECKING:
     from runner.records.trust import Trust
@@ -19,19 +21,21 @@ TOLD = 3
 
 @click.command()
 @click.argument("agent", required=False)
+@tenant_option
 @state_option
 @json_option
-def command(agent: str | None, state: Path | None, as_json: bool) -> None:
+def command(agent: str | None, tenant: str | None, state: Path | None, as_json: bool) -> None:
     """What is known of AGENT (a name or ag_...; default: of all that worked here)."""
     from runner.text import to_json
     from runner.trusting import agents, calibrated, named, opened, unknown
 
     home = readable_state(state)
-    with opened(home) as ledger:
+    asked = named(agent, told_tenant(tenant)) if agent else None
+    with opened(home, ledger_address(home)) as ledger:
         if ledger is None:
-            found = [unknown(named(agent))] if agent else []
+            found = [unknown(asked)] if asked else []
         else:
-            ids = [named(agent)] if agent else agents(home, ledger)
+            ids = [asked] if asked else agents(home, ledger)
             found = [calibrated(home, ledger, each) for each in ids]
     if as_json:
         click.echo(to_json([each.model_dump(mode="json") for each in found]))

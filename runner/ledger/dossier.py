@@ -28,10 +28,7 @@ class Receipt:
     envelope: bytes
     proof: Proof
     said: Unsealed
-
-    @property
-    def id(self) -> str:
-        return receipt_id(self.envelope)
+    id: str
 
     @property
     def predicate(self) -> Json:
@@ -166,4 +163,4 @@ def _receipt(raw: bytes, ring: Ring) -> Receipt:
     said = ring.unseal(envelope, proof.index)
     if said.kind is None:
         raise ReceiptError("it is signed, but of no kind that a ledger keeps")
-    return Receipt(envelope, proof, said)
+    return Receipt(envelope, proof, said, receipt_id(envelope))

@@ -166,10 +166,7 @@ def pre_authentication(payload: bytes) -> bytes:
 
 
 def _dumped(value: object) -> bytes:
-    """Read-only mappings are written as objects."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), allow_nan=False, default=dict
-    ).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def _kind(statement: Json) -> Kind | None:
@@ -205,15 +202,17 @@ def _no_doubles(pairs: list[tuple[str, object]]) -> Json:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_no_doubles)
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, default=dict)
+"""Read-only mappings are written as objects."""
 
 
 def _base64(text: object) -> bytes:
     if not isinstance(text, str):
         raise ReceiptError("it lacks a payload or a signature")
     try:
-        found = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
+        found = binascii.a2b_base64(text, strict_mode=True)
+    except ValueError as error:
         raise ReceiptError("its base64 is broken") from error
-    if base64.b64encode(found).decode() != text:
+    if binascii.b2a_base64(found, newline=False).decode() != text:
         raise ReceiptError("its base64 is not canonical")
     return found

@@ -19,11 +19,11 @@ from runner import live
 from runner.errors import ConfigError, InfraError
 from runner.lifetime import standing, this_process
 from runner.records.base import RunId
-from runner.records.report import RunReport
 
 if TYPE_CHECKING:
     from runner.ledger.keys import Signer
     from runner.ledger.recording import Log
+    from runner.records.report import RunReport
 
 PLAN = "plan.json"
 EVENTS = "events.jsonl"
@@ -57,6 +57,8 @@ class RunFolder:
     signer: Signer | None = None
     ledger: Log | None = None
     """None = it is opened when the run is sealed."""
+    address: str | None = None
+    """Where that is then; None = where the state directory keeps it."""
 
     @staticmethod
     def create(

@@ -128,7 +128,7 @@ class Ring:
         """
         found = unseal(envelope, self.public())
         role = SIGNERS[found.kind] if found.kind else "gate"
-        counted = hashlib.sha256(envelope).hexdigest() in self.changes
+        counted = self.changes and hashlib.sha256(envelope).hexdigest() in self.changes
         self.keys[found.keyid].require(role, None if counted else position)
         return found
 

@@ -21,6 +21,7 @@ from runner.records.trust import FLOOR, SEVERE, Ladder, Promotion
 
 DWELL_DAYS = 7
 LEVELS: tuple[Level, ...] = (0, 1, 2, 3)
+_WORD = "a person's word: codex-runner trust promote AGENT LEVEL --reason WHY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def climb(history: History, promotions: Iterable[Promotion], generation: str) ->
         level=min(standing.level, 1) if capped else standing.level,
         since=None if standing.since is None else _at(standing.since),
         next=None if top else LEVELS[standing.level + 1],
-        missing=() if top else (*missing, "a person's word: codex-runner trust promote"),
+        missing=() if top else (*missing, _WORD),
         capped=capped,
     )
 

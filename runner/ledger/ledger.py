@@ -27,7 +27,7 @@ from runner.ledger.exporter import CheckpointFile, Exporter
 from runner.ledger.folder import on_disk, private_directory
 from runner.ledger.merkle import consistency, inclusion, verify_consistency
 from runner.ledger.note import NoteError
-from runner.ledger.opening import bad_checkpoint, require_whole, store_of, verified
+from runner.ledger.opening import bad_checkpoint, is_begun, require_whole, store_of, verified
 from runner.ledger.proof import proof_of
 from runner.ledger.rows import MismatchError, Reading, Row, Store
 from runner.ledger.writer import Writer, altered
@@ -174,6 +174,11 @@ class StoredLedger:
                 yield reading
         except MismatchError as error:
             raise altered(self.store.name, error) from error
+
+
+def has_ledger(state: Path, address: str | None = None) -> bool:
+    """Whether there is one to read: begun here, or kept elsewhere at `address`."""
+    return bool(address) or is_begun(state / LEDGER)
 
 
 @contextmanager

@@ -35,6 +35,11 @@ TAIL = 256
 """Entries that are looked at whenever the ledger is opened."""
 
 
+def is_begun(directory: Path) -> bool:
+    """Whether a state directory keeps to a ledger already: this is its `ledger`."""
+    return any((directory / name).exists() for name in (ADDRESS, FILE, NAME))
+
+
 def store_of(directory: Path, address: str | None) -> Store:
     """A state directory keeps to the ledger it began with: receipts must not be divided.
 

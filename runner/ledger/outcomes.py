@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import binascii
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from runner.records.base import Record, RunId
 from runner.records.evidence import About, AgentId, Entry, Kind, ReceiptId, Statement
 from runner.records.level import Level
 from runner.records.review import OVER_BUDGET
-from runner.records.trust import FORGE, Ignored, Outcome, OutcomeKind, Promotion
+from runner.records.trust import FORGE, PERSON, Ignored, Outcome, OutcomeKind, Promotion
 
 KINDS: tuple[Kind, ...] = ("merged", "promotion", "verdict", "decision", "approval")
 """What outcomes are read from."""
@@ -30,8 +31,8 @@ FORBIDDEN = frozenset({"rule", "paths", "tools"})
 """What denies a forbidden action; all else says something of the operator, not of the agent."""
 GATES: Mapping[str, OutcomeKind] = {"secrets": "secret_hit", "tamper": "denied_forbidden"}
 """What a refusal of this gate is besides `gate_failed`."""
-CONTRADICTIONS = frozenset({"evidence.disk", "evidence.events"})
-"""Something happened that the model was never asked for."""
+CONTRADICTIONS = frozenset({"evidence.disk", "evidence.events", "gate.unreceipted"})
+"""Something happened that the model was never asked for, or behind the gate's back."""
 MOST_IGNORED = 100
 
 
@@ -71,11 +72,12 @@ def verified_by(ring: Ring, ledger: Ledger) -> Verified:
 
 
 class Told(Record):
-    """The predicate of a `merged` statement: what a forge says became of a request."""
+    """The predicate of a `merged` statement: what a forge, or a person, says became of a run."""
 
     opportunity: str
     agent: AgentId
     generation: str
+    tenant: str = ""
     kind: OutcomeKind
     at: AwareDatetime
     """UTC."""
@@ -87,18 +89,21 @@ class Told(Record):
     remote: str
     target: str
     commit: str
-    """What the run published."""
+    """What the run published; empty = nothing."""
     landed: str = ""
     """The commit that brought it into the target, or took it back."""
     request: str = ""
     """Where people read it."""
+    reason: str = ""
+    """A person's, who told it; empty = a forge did."""
 
     def statement(self) -> Statement:
+        published = {"commit": {"gitCommit": self.commit}}
         return Statement(
             kind="merged",
-            subject={"commit": {"gitCommit": self.commit}},
+            subject=published if self.commit else {"outcome": {"sha256": self.digest()}},
             predicate=self.model_dump(mode="json"),
-            about=About(run=RunId(self.opportunity), agent=self.agent),
+            about=About(RunId(self.opportunity), self.agent, self.tenant),
         )
 
 
@@ -133,7 +138,7 @@ class Book(Record):
         """With the entries that came since; `size` is how many there are now."""
         outcomes, promotions, ignored = [*self.outcomes], [*self.promotions], [*self.ignored]
         for entry in entries:
-            if not self.seq <= entry.seq < size:
+            if not self.seq <= entry.seq < size or _denies_nothing(entry):
                 continue
             try:
                 for found in _read(entry, verified):
@@ -158,7 +163,7 @@ def _read(entry: Entry, verified: Verified) -> Iterator[Outcome | Promotion]:
         raise ReceiptError(f"it is a {said.kind}, kept as a {entry.kind}")
     match entry.kind:
         case "merged":
-            yield _of_forge(said, entry.id)
+            yield _of_request(said, entry.id)
         case "promotion":
             word = {name: said.predicate[name] for name in ("agent", "level", "reason")}
             yield Promotion.model_validate({**word, "at": said.at, "receipt": entry.id})
@@ -174,10 +179,20 @@ def _read(entry: Entry, verified: Verified) -> Iterator[Outcome | Promotion]:
                 yield from _outcome("denied_forbidden", said, entry.id)
 
 
-def _of_forge(said: Said, receipt: ReceiptId) -> Outcome:
+def _denies_nothing(entry: Entry) -> bool:
+    """A decision that says nothing of anybody: most of a ledger, and not worth a verification."""
+    if entry.kind != "decision":
+        return False
+    try:
+        return b'"DENY"' not in binascii.a2b_base64(json.loads(entry.envelope)["payload"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
+def _of_request(said: Said, receipt: ReceiptId) -> Outcome:
     told = Told.model_validate_json(json.dumps(said.predicate))
-    if told.kind not in FORGE:
-        raise ReceiptError(f"no forge tells of {told.kind}")
+    if told.kind not in (PERSON if told.reason else FORGE):
+        raise ReceiptError(f"no {'person' if told.reason else 'forge'} tells of {told.kind}")
     kept = told.model_dump(include=set(Outcome.model_fields))
     return Outcome.model_validate({**kept, "receipt": receipt})
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runner.errors import ConfigError, InfraError
-from runner.ledger.rows import INSERT, MismatchError, Reading, Row, Writing
+from runner.ledger.rows import INSERT, PLACES, MismatchError, Reading, Row, Writing
 from runner.ledger.store import BUSY_S, new_origin
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def _reading(connection: Connection) -> Reading:
 
 def _insert(connection: Connection, rows: Sequence[Row]) -> None:
     with connection.cursor() as cursor:
-        cursor.executemany(_marked(INSERT), rows)
+        cursor.executemany(_marked(f"{INSERT} {PLACES}"), rows)
 
 
 def _marked(sql: str) -> bytes:

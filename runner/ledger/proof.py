@@ -72,7 +72,7 @@ def read_proof(text: bytes) -> Proof:
     if lines and lines[0].startswith("extra "):
         extra = decode(lines.pop(0).removeprefix("extra "))
     index = _INDEX.fullmatch(lines.pop(0)) if lines else None
-    path = tuple(decode(line) for line in lines)
-    if index is None or len(path) > _MOST_HASHES or any(len(p) != HASH_BYTES for p in path):
+    path = tuple(map(decode, lines))
+    if index is None or len(path) > _MOST_HASHES or {*map(len, path)} - {HASH_BYTES}:
         raise NoteError("a proof has an index and at most 64 hashes")
     return Proof(int(index[1]), path, checkpoint, extra)

@@ -43,6 +43,7 @@ UNRECORDED = "unrecorded.txt"
 """Why the ledger could not be told how the run ended; its intent is open."""
 _UNSIGNED = {OWNER, RESERVE, SO_FAR, RECEIPTS, CHECKPOINT, UNRECORDED, "report.md"}
 """Not evidence, or written afterwards."""
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 Json = Mapping[str, object]
 
@@ -69,7 +70,7 @@ def finish(folder: RunFolder, report: RunReport, ledger: Log | None) -> None:
             else:
                 from runner.ledger.ledger import open_ledger
 
-                with open_ledger(folder.state) as opened:
+                with open_ledger(folder.state, address=folder.address) as opened:
                     _finish(folder, report, opened)
             (folder.path / UNRECORDED).unlink(missing_ok=True)
     except RunnerError as error:
@@ -89,7 +90,7 @@ def export(folder: RunFolder, ledger: Log) -> None:
 def line(envelope: bytes, proof: bytes) -> bytes:
     """One of receipts.jsonl; there is no other spelling of it."""
     both = {"envelope": envelope.decode(), "proof": proof.decode()}
-    return json.dumps(both, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return _ENCODER.encode(both).encode() + b"\n"
 
 
 def open_intent(ledger: Ledger, run: RunId) -> bool:

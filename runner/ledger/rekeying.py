@@ -102,12 +102,17 @@ class Keeper:
         """From here on, what this key (an id or its beginning) signs does not count.
 
         Raises:
-            ConfigError: no such key, or no approver's key that is in use.
+            ConfigError: no such key, it is the approver's own, or that is not in use any more.
         """
         key = self.find(keyid)
         if key.ended == "revoked":
             raise ConfigError(f"key {key.keyid[:16]} is revoked already", "codex-runner keys list")
         _require_approver(self.state, "gate")
+        if key.keyid == kept_signer(key_file(self.state, "approver")).keyid:
+            raise ConfigError(
+                f"key {key.keyid[:16]} is the approver's: nobody could speak for the next one",
+                "codex-runner keys rotate approver, and revoke this one then",
+            )
         with self._opened() as ledger:
             self._append(
                 ledger,
@@ -150,6 +155,9 @@ class Keeper:
                 self._append(ledger, _addition("gate", gate, None, [gate], ledger.size, 0))
 
     def _append(self, ledger: Log, change: Change) -> None:
+        """Raises ConfigError: the approver's key does not count any more; its word would make the
+        history one that nobody believes."""
+        local_signer(self.state, "approver")
         subject = {"key": {"sha256": change.key}}
         ledger.append(Statement("key", subject, change.model_dump(mode="json")))
         self._keep(ledger)

@@ -56,7 +56,9 @@ class Row(NamedTuple):
 
 COLUMNS = ", ".join(Row._fields)
 _SELECT = f"SELECT {COLUMNS} FROM entries"
-INSERT = f"INSERT INTO entries ({COLUMNS}) VALUES ({', '.join('?' * len(Row._fields))})"
+PLACES = f"({', '.join('?' * len(Row._fields))})"
+"""Of one row; an `INSERT` is followed by one or more of them."""
+INSERT = f"INSERT INTO entries ({COLUMNS}) VALUES"
 
 Execute = Callable[[str, Sequence[object]], Iterable[tuple[object, ...]]]
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from runner.records.base import RunId, Sha256
-from runner.records.evidence import About, AgentId, Entry, ReceiptId, Statement
+from runner.records.evidence import About, Entry, ReceiptId, Statement
 from runner.records.gate import GateReport
 from runner.records.patch import Patch
 from runner.records.plan import Plan
@@ -51,7 +51,7 @@ def intent(plan: Plan, machine: Machine) -> Statement:
         {
             "what": RUN,
             "run": plan.run,
-            "agent": plan.agent and plan.agent.model_dump(mode="json"),
+            "agent": plan.agent and plan.agent.told(),
             "resolvedDependencies": dependencies(plan, machine),
         },
         _about(plan, plan.run),
@@ -259,4 +259,5 @@ def _digest(sha256: str) -> Json:
 
 def _about(plan: Plan | None, run: RunId) -> About:
     """A run in which nobody works is no agent's doing."""
-    return About(run=run, agent=plan.agent.id if plan and plan.agent else AgentId(""))
+    agent = plan.agent if plan else None
+    return About(run) if agent is None else About(run, agent.id, agent.tenant)

@@ -20,12 +20,17 @@ from types import MappingProxyType
 
 from runner.errors import ConfigError, InfraError
 from runner.ledger.folder import on_disk
-from runner.ledger.rows import INSERT, MismatchError, Reading, Row, Writing
+from runner.ledger.rows import INSERT, PLACES, MismatchError, Reading, Row, Writing
 
 ORIGIN = "codex-runner.dev/log/"
 """How the origin of a log begins."""
 BUSY_S = 10.0
 """How long another process's transaction is waited for."""
+FULL_BYTES = 256 * 1024
+"""A disk with less room than this is called full."""
+_PAGES = 8000
+"""Of the write-ahead log before it is written back: who commits then waits for it, and less than
+one in a hundred may."""
 _APPLICATION = 0x63725F6C
 _REFUSE = "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
 SCHEMA = MappingProxyType(
@@ -138,7 +143,9 @@ class SqliteStore:
         self.connection.close()
 
     def _insert(self, rows: Sequence[Row]) -> None:
-        self.connection.executemany(INSERT, rows)
+        """In one step: the other threads are let in once, not after each row."""
+        places = ", ".join([PLACES] * len(rows))
+        self.connection.execute(f"{INSERT} {places}", [value for row in rows for value in row])
 
 
 def _connect(database: str, *, uri: bool = False) -> sqlite3.Connection:
@@ -153,6 +160,7 @@ def _connected(path: Path) -> sqlite3.Connection:
         for setting in (
             "journal_mode = WAL",
             "synchronous = FULL",
+            f"wal_autocheckpoint = {_PAGES}",
             "recursive_triggers = ON",
             "trusted_schema = OFF",
         ):
@@ -210,9 +218,21 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error)
+        why = error.strerror if isinstance(error, OSError) else _why(error, path)
         damaged = type(error) is sqlite3.DatabaseError
         mend = "restore it from a copy" if damaged else f"free space or mend {path.parent}"
         raise InfraError(
             f"cannot use the ledger {path}: {why}", f"{mend}; nothing that failed was acknowledged"
         ) from error
+
+
+def _why(error: sqlite3.Error, path: Path) -> str:
+    """SQLite calls a full disk an I/O error where it is not a row that found no room."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return f"No space left on device: {error}"
+    if code == sqlite3.SQLITE_IOERR:
+        disk = os.statvfs(path.parent)
+        if disk.f_bavail * disk.f_frsize < FULL_BYTES:
+            return f"No space left on device: {error}"
+    return str(error)

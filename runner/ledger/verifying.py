@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ from runner.ledger.dossier import (
     sha256_of,
 )
 from runner.ledger.dsse import ReceiptError, stamp_of, unverified
-from runner.ledger.folder import PATCH, RECEIPT, REPORT, RunFolder
+from runner.ledger.folder import PATCH, RECEIPT, REPORT, RunFolder, on_disk
 from runner.ledger.keyring import Ring
 from runner.ledger.note import NoteError
 from runner.ledger.receipt import PREDICATE
@@ -47,6 +48,7 @@ from runner.records.report import RunReport
 
 _LATER: frozenset[Kind] = frozenset({"approval", "merged", "decision", "score", "kill", "lift"})
 """What may still be said of a run that has ended."""
+_SIGNED_THEMSELVES = frozenset({RECEIPTS, CHECKPOINT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +199,9 @@ def _files(evidence: Evidence) -> str:
             raise ReceiptError(f"{name} is not the one that was signed")
     _require_receipt(evidence)
     told = f"{len(digests) - len(absent)} are the signed ones"
+    with on_disk(evidence.folder.path):
+        beside = sorted({*os.listdir(evidence.folder.path)} - digests.keys() - _SIGNED_THEMSELVES)
+    told += f"; anybody's word: {', '.join(beside)}" if beside else ""
     return told + (f"; not here: {', '.join(absent)}" if absent else "")
 
 

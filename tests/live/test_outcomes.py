@@ -14,11 +14,14 @@ from runner.forge.github import GithubForge
 from runner.forge.github_outcomes import GithubFates
 from runner.forge.local_outcomes import LocalFates
 from runner.forge.outcomes import Requested, reverts
+from runner.gateway.statements import statement_of
 from runner.ledger.ledger import open_ledger
 from runner.ledger.rekeying import Keeper
 from runner.process import clean_env, run
 from runner.records.base import Oid
+from runner.records.identity import Agent
 from runner.records.trust import OutcomeKind
+from runner.trusting import named, scores
 from tests.live.github import TOKEN, enterprise
 from tests.live.world import World
 
@@ -193,6 +196,8 @@ def trust(world: World) -> dict[str, object]:
 
 
 def test_from_a_run_to_its_score(world: World) -> None:
+    """Whoever tells of it names the same agent, of the same tenant and generation."""
+    world.settings["CODEX_RUNNER_TENANT"] = "acme"
     published = world.run()
     publication, agent = published.report.publication, published.report.plan
     assert publication is not None and agent is not None and agent.agent is not None
@@ -223,6 +228,20 @@ def test_from_a_run_to_its_score(world: World) -> None:
     assert trust(world)["outcomes"] == 2
     shown = json.loads(world.cli("show", "--json").stdout)
     assert shown["report"]["plan"]["agent"]["name"] == "codex"
+    assert shown["agent"] == agent.agent.told()
+    assert (told["agent"], told["generation"]) == (
+        shown["agent"]["id"],
+        shown["agent"]["generation"],
+    )
+    assert named("codex", "acme") == agent.agent.id != named("codex")
+    with open_ledger(world.state) as ledger:
+        assert scores(world.state, ledger, agent.agent.id)["generation"] == agent.agent.generation
+        entries = [*ledger.entries(run=published.report.run)]
+        intent = statement_of(entries[0])["predicate"]
+    assert isinstance(intent, dict) and intent["agent"] == shown["agent"]
+    reviewers = {Agent.model_construct(name="reviewer", tenant="acme").id}
+    assert {entry.about.tenant for entry in entries} == {"acme"}
+    assert {entry.about.agent for entry in entries} - reviewers == {agent.agent.id}
 
 
 def test_enforced_trust_lets_nobody_unknown_publish(world: World) -> None:

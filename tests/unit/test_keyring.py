@@ -102,6 +102,21 @@ def test_revoked_from_then_on(state: Path) -> None:
     assert local_ring(state).keys[keyid].ended == "revoked", "a rotation does not pardon it"
 
 
+def test_the_approver_revokes_its_key_with_the_next_ones_word(state: Path) -> None:
+    """Signed with a revoked key, the next one would make the history one that nobody believes."""
+    old = keeper(state).create("approver").keyid
+    with pytest.raises(ConfigError, match="nobody could speak for the next one") as caught:
+        keeper(state).revoke(old, "lost")
+    assert "codex-runner keys rotate approver" in caught.value.remedy
+    new = keeper(state).rotate("approver").keyid
+    keeper(state).revoke(old, "lost")
+    keeper(state).create("verifier")
+    ring = local_ring(state)
+    assert {keyid: ring.keys[keyid].ended for keyid in (old, new)} == {old: "revoked", new: ""}
+    with open_ledger(state) as ledger:
+        assert ledger.check() == ledger.size
+
+
 def test_every_change_is_in_the_ledger_and_the_ledger_holds(state: Path) -> None:
     for role in ("approver", "verifier"):
         keeper(state).create(role)
