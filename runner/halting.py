@@ -16,20 +16,23 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ConfigDict, TypeAdapter
 
 from runner.errors import ConfigError, InfraError, RunnerError
 from runner.killswitch import BROKEN, FILE, Lifts, Switch, remedy, repository_names
 from runner.ledger.folder import on_disk
-from runner.ports import Ledger
 from runner.records.base import RunId, Sha256
 from runner.records.evidence import About, Entry, ReceiptId, Statement
 from runner.records.kill import Kill, Target
-from runner.records.plan import Plan
-from runner.records.repository import Base
-from runner.records.sandbox import StopReason
-from runner.told import Told
+
+if TYPE_CHECKING:
+    from runner.ports import Ledger
+    from runner.records.plan import Plan
+    from runner.records.repository import Base
+    from runner.records.sandbox import StopReason
+    from runner.told import Told
 
 TARGET = "target.json"
 """In the directory of a run's lease, from its plan on: all that it is, for `told_targets`."""
@@ -197,25 +200,25 @@ def _kill(entry: Entry) -> Kill:
         ) from error
 
 
-def in_force(state: Path, extra_file: Path | None) -> tuple[Kill, ...]:
-    """For whoever asks: as the next run would see it."""
-    from runner.ledger.ledger import LEDGER, open_ledger
+def in_force(state: Path, extra_file: Path | None, address: str | None = None) -> tuple[Kill, ...]:
+    """For whoever asks: as the next run would see it, whose ledger is at `address`."""
+    from runner.ledger.ledger import has_ledger, open_ledger
 
-    if not (state / LEDGER).is_dir():
+    if not has_ledger(state, address):
         return opened(state, extra_file).kills()
-    with open_ledger(state) as ledger:
+    with open_ledger(state, address=address) as ledger:
         return recalled(state, extra_file, ledger).kills()
 
 
-def noted(state: Path, kill: Kill) -> ReceiptId:
+def noted(state: Path, kill: Kill, address: str | None = None) -> ReceiptId:
     """The ledger has it. Raises InfraError, ConfigError: it cannot be written."""
     from runner.ledger.ledger import open_ledger
 
-    with open_ledger(state) as ledger:
+    with open_ledger(state, address=address) as ledger:
         return ledger.append(statement_of(kill)).id
 
 
-def lifted(state: Path, beginning: str, reason: str, by: str) -> Kill:
+def lifted(state: Path, beginning: str, reason: str, by: str, address: str | None = None) -> Kill:
     """What is lifted: first in the ledger, then for the switch.
 
     Raises:
@@ -226,7 +229,7 @@ def lifted(state: Path, beginning: str, reason: str, by: str) -> Kill:
     from runner.ledger.ledger import open_ledger
 
     local_signer(state, "approver")
-    with open_ledger(state) as ledger:
+    with open_ledger(state, address=address) as ledger:
         switch = opened(state, None, ledger)
         found = [kill for kill in switch.kills() if beginning and kill.id.startswith(beginning)]
         if len(found) != 1:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -21,31 +20,20 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from runner.errors import ConfigError, InfraError
+from runner.errors import ConfigError
+from runner.killfile import DIRECTORY, KILL, STOP, canonical, keep, pull
 from runner.records.base import Sha256
 from runner.records.kill import Kill, KillId, Scope, Target
-from runner.whole_file import read_small, write_whole
+from runner.whole_file import read_small
 
-KILL, STOP, LIFT, PARTIAL = ".json", "STOP", ".lift", ".kill-"
-"""Ends of names in `STATE/kill`, and how a half-written one's begins, which lies in STATE."""
+LIFT = ".lift"
 FILE, BROKEN = KillId("file"), KillId("broken")
 """In the place of an id: a plain file is there; something cannot be read."""
 MOST_BYTES = 65536
 SETTLED_NS = 2_000_000_000
 """A directory that changed less than this ago may change once more without another time stamp."""
 _NAME = re.compile(r"(?P<id>[0-9a-f]{16})(?P<kind>\.json|\.lift)")
-SUBJECTS: Mapping[Scope, tuple[str, str]] = {
-    "all": ("", "no subject"),
-    "run": ("[0-9A-Za-z][0-9A-Za-z._-]{0,199}", "the id of a run"),
-    "agent": ("ag_[0-9a-f]{16}", "the id of an agent, ag_ and 16 hex digits"),
-    "repo": (r"/.*|[^\s/]+:.+", "an absolute path, or the URL of a remote"),
-    "key": ("[0-9a-f]{64}", "the id of a key, 64 hex digits"),
-    "policy": ("[0-9a-f]{64}", "the SHA-256 of a policy, 64 hex digits"),
-}
-"""How a subject of each scope looks, and what to say of one that does not."""
-
 Lifts = Callable[[bytes], Sha256 | None]
 """Digest of the kill that an envelope lifts; None = it is no administrator's word."""
 
@@ -70,7 +58,7 @@ class Switch:
     def __init__(
         self, state: Path, extra_file: Path | None = None, lifts: Lifts = lambda _: None
     ) -> None:
-        self.directory = state / "kill"
+        self.directory = state / DIRECTORY
         self._extra = extra_file
         self.lifts = lifts
         self._seen: dict[KillId, Kill] = {}
@@ -97,22 +85,11 @@ class Switch:
             ConfigError: there is no reason, or the subject is none of this scope.
             InfraError: it cannot be written.
         """
-        if not reason.strip():
-            raise ConfigError("a kill needs a reason", "say why: whoever is stopped reads it")
-        kill = Kill(
-            id=KillId(secrets.token_hex(8)),
-            scope=scope,
-            subject=_subject(scope, subject.strip()),
-            reason=reason.strip(),
-            by=by,
-            at=datetime.now(UTC),
-        )
-        self.keep(kill)
-        return kill
+        return Kill.model_validate_json(pull(self.directory.parent, scope, subject, reason, by))
 
     def keep(self, kill: Kill) -> None:
         """(Back) into force. Raises InfraError: it cannot be written."""
-        self._write(f"{kill.id}{KILL}", kill.model_dump_json().encode())
+        keep(self.directory, f"{kill.id}{KILL}", kill.model_dump_json().encode())
 
     def recall(self, kill: Kill, envelope: bytes | None) -> None:
         """Another place remembers that kill, and what lifted it: as there, so here.
@@ -124,7 +101,7 @@ class Switch:
         if envelope is None and not here[KILL]:
             self.keep(kill)
         elif envelope is not None and here[KILL] and not here[LIFT]:
-            self._write(f"{kill.id}{LIFT}", envelope)
+            keep(self.directory, f"{kill.id}{LIFT}", envelope)
 
     def lift(self, identity: KillId, envelope: bytes) -> Kill:
         """What is lifted.
@@ -142,7 +119,7 @@ class Switch:
                 " about another kill",
                 "sign it with an approver's key: codex-runner keys create approver",
             )
-        self._write(f"{kill.id}{LIFT}", envelope)
+        keep(self.directory, f"{kill.id}{LIFT}", envelope)
         return kill
 
     def _current(self) -> _Reading:
@@ -213,19 +190,6 @@ class Switch:
             return _broken(self._extra, error)
         return _there(self._extra)
 
-    def _write(self, name: str, content: bytes) -> None:
-        """Whole or not at all: what is being written lies outside of the directory."""
-        partial = self.directory.with_name(f"{PARTIAL}{secrets.token_hex(8)}")
-        try:
-            self.directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.directory.mkdir(mode=0o700, exist_ok=True)
-            write_whole(self.directory / name, partial, content)
-        except OSError as error:
-            raise InfraError(
-                f"cannot write {self.directory / name}: {error.strerror}",
-                f"to stop everything: touch {self.directory / STOP}",
-            ) from error
-
 
 def why(kill: Kill) -> str:
     """In one line, for whoever is stopped."""
@@ -240,33 +204,14 @@ def remedy(kill: Kill) -> str:
         return f"remove {kill.subject}, if you may decide that"
     if kill.id == BROKEN:
         return f"mend {kill.subject}; until then nothing goes on"
-    return f"codex-runner kill lift {kill.id} --reason WHY, with an approver's key"
+    return f"with an approver's key: codex-runner kill lift {kill.id} --reason WHY"
 
 
 def repository_names(named: str, *more: str) -> tuple[str, ...]:
     """Of paths and remotes, each as it is and as all its spellings are compared:
     `github.com/o/r` for `git@github.com:o/r.git`, an absolute path without links."""
-    found = [name for each in (named, *more) if each for name in (each, _canonical(each))]
+    found = [name for each in (named, *more) if each for name in (each, canonical(each))]
     return tuple(dict.fromkeys(found)) or ("",)
-
-
-def _subject(scope: Scope, subject: str) -> str:
-    shape, example = SUBJECTS[scope]
-    if not re.fullmatch(shape, subject):
-        raise ConfigError(f"kill of {scope}: not one: {subject[:200]!r}", f"give {example}")
-    return _canonical(subject) if scope == "repo" else subject
-
-
-def _canonical(name: str) -> str:
-    scp = re.fullmatch(r"(?:[^/:@]+@)?([^/:@]+):(?!//)(.+)", name)
-    if scp:
-        host, path = scp[1], scp[2]
-    elif "://" in name and not name.startswith("file://"):
-        parts = urlsplit(name)
-        host, path = parts.netloc.rpartition("@")[2], parts.path
-    else:
-        return os.path.realpath(name.removeprefix("file://"))
-    return f"{host.lower()}/{path.strip('/').removesuffix('.git')}"
 
 
 def _there(path: Path) -> Kill:

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -19,10 +20,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runner import abandoned, live, strays
+from runner import live, strays
 from runner.errors import InfraError
 from runner.halting import told_targets
-from runner.ledger.folder import RunFolder
 from runner.lifetime import standing, start_ticks
 from runner.live import LIVE
 from runner.records.base import RunId
@@ -82,8 +82,9 @@ class _Run:
         return any(target.hit_by(kill) for target in targets) if targets else None
 
     def signal(self) -> None:
-        """Remembers what it has, and tells it."""
-        if pid := self.pid:
+        """Remembers what it has, and tells it. A run that has let go of its lease is over: its
+        runner would die of the signal with its last words."""
+        if (pid := self.pid) and self.held():
             self.processes = dict(_tree(pid))
             with suppress(OSError):
                 os.kill(pid, signal.SIGTERM)
@@ -123,9 +124,12 @@ class _Run:
             return bool(self.containers) and not self.containers.isdisjoint(self._containers())
         return False
 
-    def _engine(self) -> str | None:
-        plan = abandoned.plan_of(RunFolder(self.state / "runs" / self.name))
-        return None if plan is None else plan.engine
+    def _engine(self) -> object:
+        """Of its plan, read without the records: they are slow to import. None = nobody knows."""
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            plan = self.state / "runs" / self.name / "plan.json"
+            return json.loads(plan.read_bytes())["engine"]
+        return None
 
     def _containers(self) -> list[str]:
         if self._engine() == "bubblewrap":

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from runner.errors import ConfigError, InfraError
-from runner.killswitch import BROKEN, FILE, SUBJECTS, Switch, remedy, repository_names, why
+from runner.killfile import SUBJECTS
+from runner.killswitch import BROKEN, FILE, Switch, remedy, repository_names, why
 from runner.records.base import Sha256
 from runner.records.kill import Kill, KillId, Scope, Target
 
