@@ -25,7 +25,7 @@ def told(state: Path, engine: FakeEngine, name: str = "bubblewrap") -> dict[str,
     """Digests that the intent names."""
     ledger, package = FakeLedger(), CodexPackage(state / "codex", "0.163.0")
     plan = make_plan().model_copy(update={"engine": name})
-    entry = begin(ledger, state, plan, package, engine)
+    entry = begin(ledger, plan, package, engine)
     assert ledger.kept == [entry] and entry.kind == "intent" and entry.about.run == plan.run
     rows = json.loads(entry.envelope)["predicate"]["resolvedDependencies"]
     return {row["name"]: row.get("digest", {}) for row in rows}
@@ -55,19 +55,47 @@ def test_the_image_of_a_docker_engine_alone(state: Path) -> None:
     assert "image" not in told(state, FakeEngine(), "docker")
 
 
-def test_the_binary_is_read_again_when_it_is_another(state: Path) -> None:
+def test_the_binary_is_read_again_when_it_is_another(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(state / "cache"))
     told(state, FakeEngine())
-    kept = state / CODEX
-    assert kept.stat().st_mode & 0o777 == 0o600
-    binary = state / "codex" / "bin" / "codex"
-    binary.write_bytes(b"others")
+    (kept,) = (state / "cache" / CODEX).iterdir()
+    assert kept.stat().st_mode & 0o777 == 0o600 and kept.read_bytes().decode() in str(
+        sha256(b"binary")
+    )
+    (state / "codex" / "bin" / "codex").write_bytes(b"others")
     assert told(state, FakeEngine())["codex"] == sha256(b"others")
-    for broken in (b"", b"[]", b'{"file": 3}', b"[" * 9999, b'{"file": [], "sha256": "x"}'):
-        kept.write_bytes(broken)
+    for broken in (b"", b"[]", b"0" * 63, b"0" * 65, b"x" * 64):
+        for kept in (state / "cache" / CODEX).iterdir():
+            kept.write_bytes(broken)
         assert told(state, FakeEngine())["codex"] == sha256(b"others")
+
+
+@pytest.mark.parametrize("spoil", ["open directory", "open file", "in a work tree", "linked"])
+def test_a_digest_that_somebody_else_may_have_written_is_not_believed(
+    state: Path, monkeypatch: pytest.MonkeyPatch, spoil: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(state / "cache"))
+    told(state, FakeEngine())
+    place = state / "cache" / CODEX
+    (kept,) = place.iterdir()
+    kept.write_bytes(b"0" * 64)
+    assert told(state, FakeEngine())["codex"] == {"sha256": "0" * 64}, "the control: it is read"
+    match spoil:
+        case "open directory":
+            place.chmod(0o755)
+        case "open file":
+            kept.chmod(0o666)
+        case "in a work tree":
+            (state / "cache" / ".git").mkdir()
+        case _:
+            kept.rename(state / "elsewhere")
+            kept.symlink_to(state / "elsewhere")
+    assert told(state, FakeEngine())["codex"] == sha256(b"binary")
 
 
 def test_what_cannot_be_recorded_does_not_begin(state: Path) -> None:
     package = CodexPackage(state / "codex", "0.163.0")
     with pytest.raises(InfraError, match="the ledger cannot be written"):
-        begin(FakeLedger(broken=True), state, make_plan(), package, FakeEngine())
+        begin(FakeLedger(broken=True), make_plan(), package, FakeEngine())
