@@ -23,13 +23,15 @@ def seal(folder: RunFolder) -> None:
     Raises:
         RunnerError: the state directory cannot be written, or the signing key is not usable.
     """
+    from runner.ledger.ledger import has_ledger
+
     folder.tidy()
     if folder.condition() != "sealed":
         folder.seal(_last_word(folder) or _report(folder))
         return
     report = _last_word(folder)
     if report is not None:
-        if (folder.path / UNRECORDED).exists():
+        if (folder.path / UNRECORDED).exists() and has_ledger(folder.state):
             recording.finish(folder, report, None)
         if folder.tell is not None and not (folder.path / STORY).exists():
             folder.write(STORY, folder.tell(report).encode(errors="backslashreplace"))

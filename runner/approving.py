@@ -99,7 +99,7 @@ def queue_at(state: Path, rules: ApprovalRules | None = None, level: int = 1) ->
 
 def enqueue(state: Path) -> Queue:
     """What ended runs wait for is among the requests, each action once. Raises InfraError."""
-    queue, gone = queue_at(state), {old for old, _ in _published(state)}
+    queue, gone = queue_at(state), {old for old, _ in published(state)}
     for folder in folders(state):
         if folder.run in gone or b'"needs-approval"' not in (folder.read(REPORT) or b""):
             continue
@@ -194,7 +194,7 @@ def _ask(kept: Kept, state: Path) -> tuple[Queue, str]:
     return queue, request
 
 
-def _published(state: Path) -> Iterator[tuple[RunId, RunId]]:
+def published(state: Path) -> Iterator[tuple[RunId, RunId]]:
     """Runs that another one has let out, or is about to, and that one. A failed attempt left
     nothing behind: it can be approved again."""
     for later in folders(state):
@@ -232,7 +232,7 @@ def _require_waiting(report: RunReport) -> None:
 
 
 def _require_unpublished(folder: RunFolder) -> None:
-    for old, later in _published(folder.state):
+    for old, later in published(folder.state):
         if old == folder.run:
             raise ConfigError(
                 f"run {folder.run} was approved already, in {later}", f"codex-runner show {later}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from runner.errors import ConfigError, InfraError
 from runner.killswitch import Switch
 from runner.policy.command_class import classify
 from runner.policy.settings import find_state
-from runner.records.approval import Action, ApprovalRules, Channel
+from runner.records.approval import Action, ApprovalRules, Channel, Risk
 from runner.records.base import RunId
 from runner.records.decision import Proposal
 from runner.records.evidence import Statement
@@ -36,8 +36,9 @@ def queue_of(
     level: int = 1,
     author: str = "",
     channels: tuple[Channel, ...] = (),
+    risk: Callable[[Sequence[str], str], Risk] = classify,
 ) -> Queue:
-    """What waits in `state`, under the rules of a plan."""
+    """What waits in `state`, under the rules of a plan. `risk`: of tools and a command."""
 
     def stopped(action: Proposal | Action) -> str | None:
         kill = switch.hits(_target(action))
@@ -48,7 +49,7 @@ def queue_of(
         rules=rules,
         stopped=stopped,
         alive=lambda run: alive(state, run),
-        risk=classify,
+        risk=risk,
     )
     return Queue(
         state / HOME,
@@ -73,7 +74,7 @@ def prompt(queue: Queue, run: RunId) -> str:
     with suppress(InfraError):
         for asked, state in queue.requests():
             if asked.run == run and state == "waiting":
-                return f"for a person until {asked.expires_at:%R}Z: {how(asked)}{_where(queue)}"
+                return f"until {asked.expires_at:%R}Z: {how(asked)}{_where(queue)}"
     return ""
 
 

@@ -61,7 +61,8 @@ def succeed(
 
 def _worked(world: World, told: Told, overlay: Overlay, prompt: str) -> Patch:
     told.phase("agent")
-    agent = told.agent = session.work(world, overlay, prompt, told.attempts)  # claims 1 and 2
+    ask = judging.beside(world, told)
+    agent = told.agent = session.work(world, overlay, prompt, told.attempts, ask)  # claims 1 and 2
     told.phase("ingest", anyway=True)
     patch = _measure(world, overlay, told, agent)  # claim 3
     if patch.empty:

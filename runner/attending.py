@@ -18,6 +18,8 @@ from functools import partial
 from pathlib import Path
 
 from runner import asking, completeness, gating
+from runner.advising import Advising, advises
+from runner.approvals.queue import Queue
 from runner.errors import RunnerError
 from runner.gateway import statements
 from runner.gateway.asking import Approvals, NoApprovals
@@ -29,12 +31,13 @@ from runner.gateway.server import serving
 from runner.halting import Halting
 from runner.ports import Lease, Ledger
 from runner.records.agent import AgentResult
-from runner.records.gated import Decided
+from runner.records.gated import MOST_REASONS, Decided
 from runner.records.identity import Agent
 from runner.records.kill import Kill
 from runner.records.plan import Plan
 from runner.records.usage import ToolCall, Usage
-from runner.world import GateRole, Held
+from runner.text import line
+from runner.world import Ask, GateRole, Held, unadvised
 
 SOCKET = "gate.sock"
 _EXIT = re.compile(
@@ -55,6 +58,8 @@ class Attending:
     """How long a person may take; 0 = nobody can be asked."""
     prompt: Callable[[], str] = lambda: ""
     """While one is waited for: what to type."""
+    queue: Queue | None = None
+    """Of which a reviewer is asked besides; None = none is."""
 
     def __call__(self, role: GateRole, model: str, lease: Lease) -> AbstractContextManager[Held]:
         return self._held(role, model, lease)
@@ -65,18 +70,26 @@ class Attending:
         plan = self.plan
         judge = gating.judge_of(plan, self.killed, role)
         gate = Gate(self.ledger, judge, plan.policy_sha256, self.approvals, run=plan.run)
-        caller = Caller(agent=identity(plan, role, model).id, run=plan.run)
+        agent = identity(plan, role, model)
+        caller = Caller(agent.id, agent.tenant, run=plan.run)
         hooks = Hooks(gate, caller, secrets.token_hex(4), self.patience_s)
         closing = _Closing(self.ledger, caller, hooks, lease)
         try:
-            with serving(hooks, lease.directory / SOCKET, mode=0o666):
+            with serving(hooks, lease.directory / SOCKET, mode=0o666, loop="asyncio"):
                 try:
-                    yield Held(_Patient(lease, hooks, self.prompt), closing.account)
+                    patient = _Patient(lease, hooks, self.prompt)
+                    yield Held(patient, closing.account, self._advised(hooks, patient))
                 finally:
                     hooks.over = True
         finally:
             with suppress(RunnerError):  # what is on its way out goes first
                 closing.close()
+
+    def _advised(self, hooks: Hooks, lease: Lease) -> Callable[[Ask], AbstractContextManager[None]]:
+        if self.queue is None:
+            return unadvised
+        waits, served = lambda: hooks.waiting > 0, lambda: lease.usage().served
+        return Advising(self.plan, self.queue, waits, served)
 
 
 def gate_of(
@@ -91,10 +104,12 @@ def gate_of(
         level=plan.standing.level,
         author=asking.author(environ),
         channels=channels,
+        risk=gating.risk_of(plan.rules),
     )
     patience_s = min(plan.approvals.expires_s, plan.limits.wall_s) if channels else 0
     prompt = partial(asking.prompt, queue, plan.run)
-    return Attending(plan, ledger, halting.killed_by, queue, patience_s, prompt)
+    seen = queue if channels and advises(plan) else None
+    return Attending(plan, ledger, halting.killed_by, queue, patience_s, prompt, seen)
 
 
 def identity(plan: Plan, role: GateRole, model: str) -> Agent:
@@ -106,6 +121,7 @@ def identity(plan: Plan, role: GateRole, model: str) -> Agent:
         model=model,
         codex_version=plan.codex_version,
         policy_sha256=plan.policy_sha256,
+        tenant=plan.agent.tenant if plan.agent else "",
     )
 
 
@@ -119,12 +135,17 @@ class _Closing:
     lease: Lease
     ended: int | None = None
     """ALLOWs that are known to be over; None = nobody looked yet."""
+    auto: list[str] = field(default_factory=list)
 
     def account(self, result: AgentResult) -> AgentResult:
         """Raises InfraError: the outcomes cannot be kept."""
         ended = self.close()
         calls, decided = self.lease.calls(), tuple(self.hooks.decided)
-        gated = completeness.account(calls, decided, result.commands, ended)
+        outputs = tuple(self.hooks.outputs)
+        gated = completeness.account(calls, decided, result.codes, ended, outputs)
+        why = dict.fromkeys(each.reason for each in decided if each.word != "ALLOW")
+        told = {"auto": tuple(self.auto), "why": tuple(why)[:MOST_REASONS]}
+        gated = gated.model_copy(update=told)
         return result.model_copy(update={"gated": gated})
 
     def close(self) -> int:
@@ -140,6 +161,8 @@ class _Closing:
                 said = _outcome(each, call, self.hooks)
                 self.ended += said.output_sha256 is not None
                 decided = statements.statement_of(entry)
+                if (reason := statements.auto_approved(decided)) is not None:
+                    self.auto.append(line(f"{each.tool}: {reason}, {each.receipt}"))
                 statement = statements.outcome(self.caller, decided, said, entry.about)
                 pending.append(self.ledger.submit(statement))
         for kept in pending:

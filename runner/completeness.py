@@ -2,7 +2,10 @@
 
 Hooks fail open: one that is killed, or never starts, lets the command run. So the gate's word alone
 proves nothing; every call that came back with an answer, as the broker saw it, has to have its own
-ALLOW. Pure: facts in, lines out.
+ALLOW. So has every command that codex told of: out of code mode the broker sees none. An ALLOW for
+other words does not count, for whoever reaches the socket can ask.
+
+Pure: facts in, lines out.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from runner.records.agent import AgentResult
+from runner.records.base import Sha256
 from runner.records.gate import Finding
 from runner.records.gated import Decided, Gated
 from runner.records.usage import ToolCall
@@ -34,20 +38,23 @@ SHOWN = 64
 
 
 def unreceipted(
-    calls: Sequence[ToolCall], decided: Iterable[Decided], commands: int
+    calls: Sequence[ToolCall], decided: Iterable[Decided], commands: Iterable[Sha256]
 ) -> Iterator[str]:
-    """What ran without an ALLOW, one line each. `commands` is how many codex told of."""
+    """What ran without an ALLOW, one line each. `commands` are those that codex told of."""
     words: dict[str, Counter[tuple[str, str, str]]] = {"ALLOW": Counter(), "DENY": Counter()}
     for each in decided:
         word = "ALLOW" if each.word == "ALLOW" else "DENY"
         words[word][each.id, each.tool, each.code_sha256] += 1
-    shells = sum(count for (_, tool, _), count in words["ALLOW"].items() if tool == "Bash")
+    behind = Counter[str](commands)
+    for (_, tool, code), count in words["ALLOW"].items():
+        behind[code] -= count if tool == "Bash" else 0
     for call in calls:
         why = _objection(call, words["ALLOW"], words["DENY"])
         if why:
             yield line(f"{call.tool[:SHOWN] or 'a call'} {call.id[:SHOWN]}: {why}")
-    if commands > shells:
-        yield f"codex told of {commands} commands, the gate allowed {shells}"
+    for code, count in behind.items():
+        if count > 0:
+            yield f"codex told of a command that was not allowed, {count}x: sha256 {code}"
 
 
 def _objection(
@@ -68,15 +75,28 @@ def _objection(
     return "" if call.answer.startswith(NEVER_RAN) else "it ran, and the gate was not asked"
 
 
+def unasked(decided: Iterable[Decided], ended: Iterable[str]) -> Iterator[str]:
+    """What codex's other hook told the end of, by id, and was not allowed: out of code mode that is
+    all there is to know of a patch."""
+    allowed = {each.id for each in decided if each.word == "ALLOW"}
+    for identity in ended:
+        if identity not in allowed:
+            yield line(f"codex told the end of a call that was not allowed: {identity[:SHOWN]}")
+
+
 def account(
-    calls: Sequence[ToolCall], decided: Sequence[Decided], commands: int, closed: int
+    calls: Sequence[ToolCall],
+    decided: Sequence[Decided],
+    commands: Iterable[Sha256],
+    closed: int,
+    ended: Iterable[str] = (),
 ) -> Gated:
     """`closed` of the ALLOWs are known to have ended."""
     allowed = sum(each.word == "ALLOW" for each in decided)
     return Gated(
         allowed=allowed,
         denied=len(decided) - allowed,
-        unreceipted=tuple(unreceipted(calls, decided, commands)),
+        unreceipted=(*unreceipted(calls, decided, commands), *unasked(decided, ended)),
         open=allowed - closed,
     )
 

@@ -15,8 +15,10 @@ from runner.agent.config import Settings as CodexSettings
 from runner.agent.understood import Understood, ask_codex
 from runner.broker.keys import load_key
 from runner.engines import makers
-from runner.errors import ConfigError, InfraError
+from runner.errors import ConfigError, InfraError, RunnerError
 from runner.gates.scanner import Scanner
+from runner.halting import in_force
+from runner.killswitch import remedy, why
 from runner.lending import require_review_key
 from runner.live import LIVE, take
 from runner.policy.lattice import decide
@@ -82,7 +84,7 @@ def diagnose(asked: Asked) -> Diagnosis:
                 say=asked.say,
             )
         )
-        reasons = tuple(problems(settings, engines, readiness))
+        reasons = (*problems(settings, engines, readiness), *halted(settings, state))
         return Diagnosis(
             ready=not reasons,
             engines=engines,
@@ -214,6 +216,16 @@ def problems(
     for point in readiness:
         if point.failed:
             yield _problem(point.name, point)
+
+
+def halted(settings: Settings, state: Path) -> Iterator[Problem]:
+    """What keeps every run from beginning, whatever this machine holds."""
+    try:
+        for kill in in_force(state, settings.kill_file, settings.ledger):
+            if kill.scope == "all":
+                yield Problem(problem=why(kill), remedy=remedy(kill))
+    except RunnerError as error:
+        yield Problem(problem=error.problem, remedy=error.remedy)
 
 
 def _problem(what: str, guarantee: Guarantee) -> Problem:

@@ -10,15 +10,15 @@ where commands wait for a person it does too.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
 
 from runner.gates import globs
 from runner.killswitch import why
-from runner.policy.command_class import is_mutating
+from runner.policy.command_class import classify, is_mutating
 from runner.policy.rules import Rulebook
-from runner.records.approval import ApprovalRules
+from runner.records.approval import ApprovalRules, Risk
 from runner.records.decision import Constraints, Proposal, Verdict, Word
 from runner.records.kill import Kill
 from runner.records.level import BUNDLES, Standing
@@ -35,6 +35,8 @@ ASKED = frozenset({SHELL, PATCH})
 """What waits for a person where the policy says that commands do, unless it only reads."""
 HEADS = ("*** Add File:", "*** Update File:", "*** Delete File:", "*** Move to:")
 """Of a patch, before a path: codex 0.163.0 takes them with spaces around (2026-11)."""
+MOST_NAMED = 16 * 1024
+"""Characters of a patch's paths, which take time for each protected place."""
 BEGIN = "*** Begin Patch"
 """In a command too: codex takes `apply_patch <<END` for a patch of its own."""
 SUPERVISED = 1
@@ -90,9 +92,21 @@ def judge_of(
     return judge
 
 
+def risk_of(rules: tuple[CommandRule, ...]) -> Callable[[Sequence[str], str], Risk]:
+    """As `classify` says; but what a rule of the policy puts before a person is theirs alone."""
+    book = Rulebook(rules)
+
+    def risk(tools: Sequence[str], code: str) -> Risk:
+        ruling = book.decide(code) if SHELL in tools else None
+        ruled = ruling is not None and ruling.rule is not None and ruling.decision != "allow"
+        return "critical" if ruled else classify(tools, code)
+
+    return risk
+
+
 def named(patch: str) -> Iterator[str]:
     """Paths in a patch, from the root of the workspace; what leads out of it begins with `..`."""
-    for row in patch.splitlines():
+    for row in patch.split("\n"):  # no other line ends: codex knows none
         for head in HEADS:
             if row.strip().startswith(head):
                 path = posixpath.join(WORK, row.strip()[len(head) :].strip())
@@ -127,7 +141,12 @@ def _ruled(ruling: Ruling, allowed: Verdict) -> Verdict:
 
 
 def _paths(patch: str, protected: tuple[globs.Glob, ...]) -> Iterator[Verdict]:
-    for path in named(patch):
+    paths = dict.fromkeys(named(patch))
+    if sum(map(len, paths)) > MOST_NAMED:
+        why = f"it names {len(paths)} files, more than can be looked at while everybody waits"
+        yield _denied("paths", f"{why}: make several patches of it")
+        return
+    for path in paths:
         if path == ".." or path.startswith("../"):
             yield _denied("paths", f"{line(path, 200)} is outside of the workspace")
         for glob in protected:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,14 +10,15 @@ from pathlib import Path
 from runner import session
 from runner.errors import BudgetError, RefusedError
 from runner.ports import Case, TestRun, Trial
-from runner.records.agent import AgentResult
+from runner.records.agent import AgentEvent, AgentResult
 from runner.records.gate import Finding, GateReport
 from runner.records.patch import Patch
 from runner.records.review import OVER_BUDGET
-from runner.records.sandbox import Exit
+from runner.records.sandbox import Exit, StopReason
 from runner.records.static import Analysed, Analysis
+from runner.records.usage import Usage
 from runner.told import Told, stopped
-from runner.world import World
+from runner.world import Ask, World
 
 
 def judge(
@@ -59,6 +60,33 @@ def judge(
     )
     world.judge(case, hear)
     _require_cleared(world, told)
+
+
+def beside(world: World, told: Told) -> Ask:
+    """Asks the first reviewer something while the author waits: out of the reviewers' budget, and
+    with a clock for all of an attempt's questions."""
+    before = len(told.reviews)
+
+    def ask(prompt: str, schema: Mapping[str, object], useless: Callable[[], bool]) -> AgentResult:
+        def halted() -> StopReason | None:
+            return world.halted() or ("halted" if useless() else None)
+
+        apart = replace(world, halted=halted, progress=_Unseen())
+        model = world.plan.reviewer_model
+        result = session.review(apart, prompt, schema, model, told.reviews, before)
+        told.reviews = (*told.reviews, result)
+        return result
+
+    return ask
+
+
+class _Unseen:
+    """A `Progress` of a session that nobody follows: the author's is shown."""
+
+    def phase(self, name: str) -> None: ...
+    def event(self, event: AgentEvent) -> None: ...
+    def usage(self, usage: Usage) -> None: ...
+    def gate(self, report: GateReport) -> None: ...
 
 
 def _require_cleared(world: World, told: Told) -> None:

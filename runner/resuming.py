@@ -137,6 +137,10 @@ def vouched(folder: RunFolder, require: Callable[[RunReport], None]) -> Kept:
     if not any(each.usage.tool_calls for each in kept.sessions):
         why = f"files of run {name} were written, but the model never asked for a tool"
         raise RefusedError(why, "do not use its patch unread; run the task again")
+    behind = [line for each in kept.sessions if each.gated for line in each.gated.unreceipted]
+    if behind:  # however its session ended
+        why = f"in run {name} something ran that the gate had not allowed: {behind[0]}"
+        raise RefusedError(why, "do not use its patch unread; run the task again")
     return kept
 
 

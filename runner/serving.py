@@ -30,6 +30,7 @@ from runner.gateway.application import Door
 from runner.gateway.asking import Judge
 from runner.gateway.callers import Caller, Known
 from runner.gateway.gate import RATE_PER_S, Gate, usual_pace
+from runner.gateway.page import Page
 from runner.gateway.place import Place, home_of, tokens_of
 from runner.gateway.server import serving
 from runner.gateway.tokens import Tokens
@@ -46,7 +47,7 @@ from runner.policy.layers import built_in
 from runner.policy.levels import decide_level, policy_bounds, trigger_bounds
 from runner.policy.repo_policy import read_repo_policy
 from runner.policy.settings import Settings
-from runner.records.approval import ApprovalRules
+from runner.records.approval import ApprovalRules, Channel
 from runner.records.base import Sha256
 from runner.records.decision import Proposal, Verdict
 from runner.records.evidence import AgentId, Kind, Statement
@@ -198,15 +199,16 @@ class _Parts:
             for uid, name in self.asked.agents.items()
             if not tcp
         }
-        relay = load_relay(queue.home)
+        known, relay = Known(uids, self.tokens), load_relay(queue.home)
         return Door(
             gate,
-            Known(uids, self.tokens),
+            known,
             scores=partial(trusting.scores, self.asked.state, self.ledger),
             head=self.head,
             pull=self.pull,
-            resolve=partial(_resolve, queue),
+            resolve=partial(_resolve, queue, "gateway"),
             webhook=None if relay is None else Webhook(queue, relay).answer,
+            page=Page(known, queue.requests, partial(_resolve, queue, "web")),
             loopback=tcp,
         )
 
@@ -257,9 +259,16 @@ class _Judges:
 
 
 def _resolve(
-    queue: Queue, request: str, word: Literal["yes", "no"], digest: Sha256, by: str, reason: str, /
+    queue: Queue,
+    channel: Channel,
+    request: str,
+    word: Literal["yes", "no"],
+    digest: Sha256,
+    by: str,
+    reason: str,
+    /,
 ) -> None:
-    queue.resolve(request, word, digest, by, "gateway", reason)
+    queue.resolve(request, word, digest, by, channel, reason)
 
 
 def _decided(asked: Asked) -> Decided:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,7 +16,7 @@ from runner.records.sandbox import Overlay, Walls
 from runner.records.task import Limits, how_to_raise
 from runner.records.usage import Budget, Usage, total
 from runner.told import stopped
-from runner.world import World
+from runner.world import Ask, World
 
 MIB = 1024 * 1024
 BROKER_GRACE_S = 10
@@ -36,10 +37,14 @@ class _Sitting:
     """By earlier sessions out of the same budget."""
     workspace: Overlay | None = None
     schema: Mapping[str, object] | None = None
+    ask: Ask | None = None
 
 
-def work(world: World, overlay: Overlay, prompt: str, earlier: Sequence[Attempt]) -> AgentResult:
-    """The author: writes in `overlay`. All its attempts share one budget and one clock."""
+def work(
+    world: World, overlay: Overlay, prompt: str, earlier: Sequence[Attempt], ask: Ask | None = None
+) -> AgentResult:
+    """The author: writes in `overlay`. All its attempts share one budget and one clock. `ask`: how
+    a reviewer is asked about what waits for a person meanwhile."""
     plan = world.plan
     sessions = tuple(attempt.agent for attempt in earlier)
     return _hold(
@@ -52,6 +57,7 @@ def work(world: World, overlay: Overlay, prompt: str, earlier: Sequence[Attempt]
             wall_s=left_s(plan.limits, sessions),
             spent=tuple(session.usage for session in sessions),
             workspace=overlay,
+            ask=ask,
         ),
     )
 
@@ -131,6 +137,7 @@ def _hold(world: World, sitting: _Sitting) -> AgentResult:
     with (
         lender.lend(sitting.model, _budget(limits, sitting), log) as lease,
         world.gate(sitting.role, sitting.model, lease) as held,
+        held.advised(sitting.ask) if sitting.ask else nullcontext(),
     ):
         worked = world.coder.work(
             Session(

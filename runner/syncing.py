@@ -154,6 +154,7 @@ def _told(
         opportunity=report.run,
         agent=agent.id,
         generation=agent.generation,
+        tenant=agent.tenant,
         kind=became.kind,
         at=became.at,
         cluster=f"{remote}:{_place(changes)}",

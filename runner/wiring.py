@@ -46,7 +46,7 @@ from runner.tried import Tried
 from runner.way import PLAIN, Way
 from runner.workspace.source import GitSource, open_source
 
-PRELOADED = ("runner.broker.application", "runner.gates.judge")
+PRELOADED = ("runner.broker.application", "runner.gateway.protocol", "runner.gates.judge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,7 @@ def perform(asked: Asked, *, quiet: bool = False, way: Way = PLAIN) -> tuple[Run
         stack.enter_context(kept(state))
         scratch = _lease(state, number, stack)
         folder = RunFolder.create(state, number, report_markdown)
+        folder = replace(folder, address=settings.ledger)
         told = Told(number, folder, progress)
         with told, interrupts.heeded():
             told.phase("prepare")
@@ -106,7 +107,7 @@ def perform(asked: Asked, *, quiet: bool = False, way: Way = PLAIN) -> tuple[Run
             threading.Thread(target=_preload, daemon=True).start()
             halted = halting.heard(interrupts.halted)
             world = assemble(parts, folder, progress, halted, scanner, way)
-            begin(ledger, state, parts.plan, parts.package, parts.engine)
+            begin(ledger, parts.plan, parts.package, parts.engine)
             way.story(world, told)
     assert told.report is not None
     return told.report, folder
@@ -174,7 +175,7 @@ def _parts(
         author=_author(asked, way),
     ).model_copy(update={"words": asked.words})
     environ = os.environ if asked.environ is None else asked.environ
-    past = _past(asked, made, decided, state, ledger)
+    past = _past(asked, made, decided, settings, state, ledger)
     plan = way.plan(levelled(made, decided, environ, by_name, past))
     if plan.remote is not None:  # asked again, with the token, before the push
         source.require_published(plan.remote, plan.target, None)
@@ -190,13 +191,20 @@ def _author(asked: Asked, way: Way) -> str:
 
 
 def _past(
-    asked: Asked, made: Plan, decided: Decided, state: Path, ledger: trusting.Log | None
+    asked: Asked,
+    made: Plan,
+    decided: Decided,
+    settings: Settings,
+    state: Path,
+    ledger: trusting.Log | None,
 ) -> tuple[Contribution, ...]:
     """What the agent's past bounds. A script has none: what a drill has it do is no outcome."""
     if _is_script(asked):
         return ()
     enforce = decided.policy.trust.enforce
-    return trusting.foreseen(state, made.agent, enforce=enforce, ledger=ledger)
+    return trusting.foreseen(
+        state, made.agent, enforce=enforce, ledger=ledger, address=settings.ledger
+    )
 
 
 def _is_script(asked: Asked) -> bool:
@@ -215,6 +223,6 @@ def _source(asked: Asked, settings: Settings, state: Path, scratch: Path) -> Git
 
 
 def _preload() -> None:
-    """Imports what the end of a run needs while this process waits for codex."""
+    """Imports what the session and the end of a run need while this process waits."""
     for module in PRELOADED:
         import_module(module)

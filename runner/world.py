@@ -34,6 +34,16 @@ from runner.records.usage import Usage
 GateRole = Literal["agent", "review"]
 
 
+Ask = Callable[[str, Mapping[str, object], Callable[[], bool]], AgentResult]
+"""A prompt, the schema of an answer, and whether nobody needs it any more -> a reviewer's session.
+A RunnerError = there was none."""
+
+
+def unadvised(_ask: Ask) -> AbstractContextManager[None]:
+    """No model looks at what waits for a person."""
+    return nullcontext()
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """A model that is lent, with the execution gate beside its socket."""
@@ -41,6 +51,8 @@ class Held:
     lease: Lease
     account: Callable[[AgentResult], AgentResult]
     """Of the dead session: what the gate decided, and what ran without it."""
+    advised: Callable[[Ask], AbstractContextManager[None]] = unadvised
+    """Around the session: a reviewer may be asked about what waits."""
 
 
 def ungated(_role: GateRole, _model: str, lease: Lease) -> AbstractContextManager[Held]:

@@ -69,6 +69,9 @@ class FakeApprovals:
         self.used.append(request)
         return None
 
+    def auto(self, _request: str) -> str:
+        return ""
+
     def waiting(self) -> tuple[Mapping[str, object], ...]:
         return tuple({"id": name, "action": digest} for name, digest in self.asked.items())
 

@@ -104,6 +104,7 @@ class CodexExec:
             message=session.lease.message(),
             turns=watch.seen["turn", "completed"],
             commands=watch.seen["command", "completed"],
+            codes=watch.codes,
             malformed_lines=watch.seen["malformed", "completed"],
             inner_sandbox=inner,
             usage=usage,

@@ -6,11 +6,14 @@ bounded, text is escaped, and what cannot be read is counted.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shlex
 from collections.abc import Iterator
 from typing import Literal, cast
 
 from runner.records.agent import AgentEvent, EventKind
+from runner.records.base import Sha256
 from runner.text import visible
 
 LINE_BYTES = 2 * 1024 * 1024
@@ -136,7 +139,18 @@ def _item(item: Object, phase: Phase) -> AgentEvent:
         item=clean(_text(item.get("id")), ID_BYTES),
         text=clean(text),
         exit_code=cast(int, code) if known else None,
+        code_sha256=_code(_text(item.get("command"))) if kind == "command" else None,
     )
+
+
+def _code(command: str) -> Sha256:
+    """Codex tells `/bin/sh -c 'make all'`, quoted; what was asked for is `make all`."""
+    try:
+        shell = shlex.split(command)
+    except ValueError:
+        shell = []
+    code = shell[2] if len(shell) == 3 and shell[1] in {"-c", "-lc"} else command
+    return Sha256(hashlib.sha256(code.encode(errors="surrogatepass")).hexdigest())
 
 
 def _values(item: Object) -> Iterator[object]:

@@ -10,6 +10,7 @@ from typing import BinaryIO
 from runner.agent.events import EventParser
 from runner.ports import Session
 from runner.records.agent import AgentEvent
+from runner.records.base import Sha256
 from runner.records.sandbox import StopReason
 
 BUDGET_GRACE_S = 5.0
@@ -33,6 +34,7 @@ class SessionWatch:
         self._usage = session.lease.usage()
         self.seen: Counter[tuple[str, str]] = Counter()
         """(kind, phase) -> number of events."""
+        self._commands: set[tuple[str, Sha256]] = set()
         self.complaint = ""
         """The last failure or error codex told of."""
 
@@ -51,12 +53,20 @@ class SessionWatch:
         for event in self._parser.close():
             self._hear(event)
 
+    @property
+    def codes(self) -> tuple[Sha256, ...]:
+        """Of each command that was told of, be it that only its start, or its end, could be read:
+        what it printed may be more than a line holds."""
+        return tuple(sorted(code for _, code in self._commands))
+
     def stop(self) -> StopReason | None:
         return self._session.halted() or self._over_budget() or self._idle()
 
     def _hear(self, event: AgentEvent) -> None:
         self._heard_at = self._clock()
         self.seen[event.kind, event.phase] += 1
+        if event.code_sha256 is not None:
+            self._commands.add((event.item, event.code_sha256))
         if event.kind in {"failed", "error"}:
             self.complaint = event.text
         self._session.on_event(event)

@@ -17,10 +17,13 @@ from runner.records.usage import ToolCall
 
 MOST_CALLS = 10_000
 """More than any budget allows."""
+MOST_STRAYS = 100
+"""One is enough to refuse a run."""
 ANSWER_CHARS = 200
 NAME_CHARS = 256
 INTERRUPT = "\x03"
 """Codex makes a signal of it, also where stdin is closed."""
+ANOTHER = "two answers were sent that differ"
 MISSED = "more calls, or longer ones, than can be followed"
 _CODE = {"exec_command": ("Bash", "cmd"), "write_stdin": ("write_stdin", "chars")}
 """Function -> the gate's name for it, and the argument that is what it does."""
@@ -33,6 +36,9 @@ class Calls:
     unread: int = 0
     """Events of upstream that were too long to read: there may have been calls in them."""
     _known: list[ToolCall] = field(default_factory=list)
+    _strays: dict[str, str] = field(default_factory=dict)
+    """Id -> answer to a call that was not seen to be asked for: upstream's stream was read in
+    another way than codex reads it."""
     _waiting: dict[str, list[int]] = field(default_factory=dict)
     """Id -> places in `_known`: an id may come twice."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -61,19 +67,32 @@ class Calls:
             for identity, output in outputs:
                 places, turn = self._waiting.get(identity, []), seen.get(identity, 0)
                 seen[identity] = turn + 1
-                if turn < len(places) and self._known[places[turn]].answer is None:
+                if turn < len(places):
                     self._known[places[turn]] = _answered(self._known[places[turn]], output)
+                else:
+                    self._stray(identity, output)
 
     def told(self) -> tuple[ToolCall, ...]:
-        """All of them; one more without a name if some were missed."""
+        """All of them; without a tool those that only were answered, and one for those missed."""
+        nothing = _sha256("")
         with self._lock:
-            missed = ToolCall(id="", tool="", code_sha256=_sha256(""), answer=MISSED)
-            return (*self._known, missed) if self.unread else (*self._known,)
+            told = dict(self._strays) | ({"": MISSED} if self.unread else {})
+            return (
+                *self._known,
+                *(ToolCall(id=i, tool="", code_sha256=nothing, answer=a) for i, a in told.items()),
+            )
+
+    def _stray(self, identity: str, output: str) -> None:
+        if len(self._strays) < MOST_STRAYS:
+            self._strays.setdefault(identity[:NAME_CHARS], output[:ANSWER_CHARS])
 
 
 def _answered(call: ToolCall, output: str) -> ToolCall:
-    update = {"answer": output[:ANSWER_CHARS], "output_sha256": _sha256(output)}
-    return call.model_copy(update=update)
+    """Codex sends the same each time; whatever sends another is believed in nothing."""
+    sha256 = _sha256(output)
+    if call.answer is None:
+        return call.model_copy(update={"answer": output[:ANSWER_CHARS], "output_sha256": sha256})
+    return call if call.output_sha256 == sha256 else call.model_copy(update={"answer": ANOTHER})
 
 
 def _read(item: Mapping[str, object]) -> tuple[str, str]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import socket
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from runner.broker.account import Account
 from runner.broker.budget import Meter
@@ -111,8 +109,6 @@ class Broker:
         stop: asyncio.Event,
     ) -> None:
         with listener:  # a client must not wait for a server that failed to start
-            # httpx tries to import its own command line, and 30 ms of rich and pygments with it
-            sys.modules.setdefault("httpx._main", cast(ModuleType, None))
             from runner.broker.application import Application
             from runner.broker.server import Server
 

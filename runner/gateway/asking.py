@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, Protocol
 
+from runner.records.approval import ApprovalRequest
 from runner.records.base import Sha256
 from runner.records.decision import Proposal, Verdict
 from runner.records.evidence import AgentId, Statement
@@ -15,6 +16,8 @@ Judge = Callable[[Proposal], Verdict]
 """Quick, and never waits: it is asked in the event loop. A RunnerError of it is a DENY."""
 State = Literal["waiting", "approved", "denied", "expired", "used", "unknown"]
 """Of a request to a person."""
+Requests = Callable[[], Sequence[tuple[ApprovalRequest, State]]]
+"""Those of which some may wait, in the order they were asked. Raises InfraError."""
 Scores = Callable[[AgentId | None], Mapping[str, object]]
 """JSON values without floats; None = everybody."""
 Head = Callable[[], tuple[int, Sha256]]
@@ -37,6 +40,10 @@ class Approvals(Protocol):
     def state(self, request: str, /) -> State: ...
     def use(self, request: str, action: Proposal, now: datetime, /) -> str | None:
         """None = allowed, and used up, durably; else why not, in one line."""
+
+    def auto(self, request: str, /) -> str:
+        """Which model approved it in a person's place, and of what class; empty = a person did.
+        Raises InfraError."""
 
     def waiting(self) -> tuple[Mapping[str, object], ...]:
         """JSON rows for people. Raises InfraError: they cannot be read."""
@@ -66,6 +73,9 @@ class NoApprovals:
 
     def use(self, _request: str, _action: Proposal, _now: datetime, /) -> str | None:
         return "nobody can be asked here"
+
+    def auto(self, _request: str, /) -> str:
+        return ""
 
     def waiting(self) -> tuple[Mapping[str, object], ...]:
         return ()

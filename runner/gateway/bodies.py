@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from runner.records.approval import PREFIX
 from runner.records.base import Record, Sha256
 from runner.records.decision import NO_NUL
 from runner.records.evidence import AgentId, ReceiptId
@@ -47,3 +48,13 @@ class Word(Record):
     action_sha256: Digest
     """Of the action that the person looked at."""
     reason: str = Field(default="", max_length=500, pattern=NO_NUL)
+
+
+class Form(Record):
+    """What the page for people sends, as a form."""
+
+    word: Literal["yes", "no"]
+    digits: str = Field(pattern=rf"^[0-9a-fA-F]{{{PREFIX},64}}$")
+    """Which the person typed: how the digest of the action begins."""
+    reason: str = Field(default="", max_length=500, pattern=NO_NUL)
+    nonce: str = Field(pattern=r"^[0-9]{1,20}\.[0-9a-f]{32}\.[0-9a-f]{64}$")

@@ -87,7 +87,8 @@ class Client:
             except (TimeoutError, httpx.TimeoutException):
                 raise self._failed(f"no answer within {self.timeout_s:g} s") from None
             except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-                raise self._failed(line(str(error) or type(error).__name__, 200)) from error
+                why = getattr(error, "strerror", "") or str(error) or type(error).__name__
+                raise self._failed(line(why, 200)) from error
             except (ValueError, RecursionError):
                 raise self._failed("its answer is no JSON") from None
 

@@ -1,11 +1,13 @@
 """The execution gate: decides, keeps the decision, and only then answers.
 
-1. Who asks is known from the connection. A body that names another agent or tenant is denied.
+1. Who asks is known from the connection. A body that names another agent or tenant is denied, and
+   one that names a run, unless the connection is that run's.
 2. One decision for each tenant and idempotency key: who asks again is told the same, and another
    request under a key that is taken is denied. Equal requests at one time are decided once.
 3. An answer leaves when its receipt is durable. A ledger that cannot be written denies everything.
 4. What a person has to decide is PENDING until they did; then the request is judged again, the
-   approval used up, and only then allowed. A kill also ends what was allowed before.
+   approval used up, and only then allowed. A kill, or a policy that denies it now, also ends what
+   was allowed before.
 5. Everybody is denied only so often with a receipt: a flood fills no ledger.
 """
 
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -33,6 +36,8 @@ from runner.text import line
 
 LEAST = Constraints(level=0, sandbox="read-only")
 """For an action that a person allowed, when the judge does not say under what."""
+RUN = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
+"""Names of runs: what anybody else has asked is no part of their evidence."""
 UNAVAILABLE = "ledger_unavailable: the decision cannot be recorded"
 NO_CHANNEL = "approval_unavailable: a person would have to decide, and nobody can be asked here"
 FLOOD = "too many requests: slow down"
@@ -94,6 +99,9 @@ class Gate:
         if (request.agent_id, request.tenant_id) != (caller.agent, caller.tenant):
             reason = "this connection belongs to another agent or tenant than the body names"
             return await self._refuse(caller, agent, 403, content, "identity", reason)
+        if _is_anothers(request.opportunity_id, caller):
+            reason = "opportunity_id: that is the name of a run, and this connection is not its own"
+            return await self._refuse(caller, agent, 403, content, "identity", reason)
         key = (request.tenant_id, request.idempotency_key)
         while (other := self._deciding.get(key)) is not None:
             await other.wait()
@@ -112,7 +120,7 @@ class Gate:
             return wrong(400, str(error))
         entry = await asyncio.to_thread(self.ledger.entry, said.receipt_id)
         receipt = statements.allowed(entry, caller)
-        if entry is None or receipt is None:
+        if entry is None or receipt is None or _is_anothers(entry.about.run, caller):
             return wrong(404, "no ALLOW of this agent has that receipt")
         if self._memory.is_over(receipt):
             return wrong(409, "its outcome was told before")
@@ -166,7 +174,7 @@ class Gate:
         """What holds now instead of what was answered before; None = that still holds."""
         if answer.decision == "ALLOW":
             now = self._judged(proposal)
-            return now if now.rule == "kill" else None
+            return now if now.word == "DENY" else None
         if answer.decision == "DENY" or answer.approval_id is None:
             return None
         match await asyncio.to_thread(self.approvals.state, answer.approval_id):
@@ -186,10 +194,14 @@ class Gate:
         refused = await asyncio.to_thread(self.approvals.use, approval, proposal, now)
         if refused is not None:
             return _denial("approval", refused)
+        try:
+            auto = await asyncio.to_thread(self.approvals.auto, approval)
+        except RunnerError as error:
+            return _denial("approval", error.problem)
         return Verdict(
             word="ALLOW",
-            reason="a person approved it",
-            rule="approval",
+            reason=f"no person, a reviewer approved it: {auto}" if auto else "a person approved it",
+            rule=statements.AUTO if auto else "approval",
             where=verdict.where,
             constraints=verdict.constraints or LEAST,
         )
@@ -255,6 +267,11 @@ class _Asked:
             code=request.code,
             policy=policy,
         )
+
+
+def _is_anothers(run: str, caller: Caller) -> bool:
+    """Whether only a connection of that run may speak of it."""
+    return caller.run is None and RUN.fullmatch(run) is not None
 
 
 def _denied(reason: str, receipt: ReceiptId | None = None) -> Answer:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from time import monotonic
@@ -21,7 +20,7 @@ from runner.gateway.callers import Caller
 from runner.gateway.gate import Gate
 from runner.gateway.reading import MAX_BYTES
 from runner.records.base import Sha256
-from runner.records.decision import NAME, Answer, Request
+from runner.records.decision import Answer, Request
 from runner.records.gated import Decided
 from runner.text import line
 
@@ -32,6 +31,9 @@ POLL_S = 0.25
 BODY_S = 10.0
 SHELLS = frozenset({"Bash", "apply_patch"})
 """Tools whose input has one field that is what they do."""
+ID = 256
+"""Characters of codex's name for a call, and of a tool's: all of them are kept. What is longer the
+broker does not send on either."""
 ODD = "the hook's question cannot be read"
 OVER = "the session is over"
 
@@ -52,7 +54,7 @@ class Hooks:
     """Questions under way, be it that they wait for a person."""
     over: bool = False
     """Nothing more is allowed."""
-    _asked: Counter[str] = field(default_factory=Counter)
+    _asked: int = 0
 
     async def __call__(
         self,
@@ -80,7 +82,8 @@ class Hooks:
         if len(self.decided) >= MOST_DECIDED:
             return "DENY this session has asked too often"
         answer = await self._decision(call)
-        decided = Decided(call.id, call.tool, call.code_sha256, answer.decision, answer.receipt_id)
+        word, why = answer.decision, line(answer.reason)
+        decided = Decided(call.id, call.tool, call.code_sha256, word, answer.receipt_id, why)
         self.decided.append(decided)
         if answer.decision == "ALLOW" and not self.over:
             return f"ALLOW {answer.receipt_id}"
@@ -89,7 +92,7 @@ class Hooks:
 
     async def _decision(self, call: Call) -> Answer:
         """A PENDING only when there was no word within the time."""
-        number = self._asked[call.id] = self._asked[call.id] + 1
+        self._asked += 1
         try:
             request = Request(
                 agent_id=self.caller.agent or "",
@@ -97,7 +100,7 @@ class Hooks:
                 opportunity_id=self.caller.run or "",
                 tools=[call.tool],
                 code=call.code,
-                idempotency_key=f"{self.caller.run}/{self.session}/{number}/{call.id}"[:NAME],
+                idempotency_key=f"{self.caller.run}/{self.session}/{self._asked}",
             )
         except ValueError:
             return Answer(decision="DENY", receipt_id=None, reason=ODD)
@@ -147,6 +150,8 @@ def _read(body: bytes | None) -> Call | None:
     code = given.get("command") if tool in SHELLS else _canonical(given)
     identity, output = told.get("tool_use_id"), told.get("tool_response")
     if not isinstance(code, str) or not isinstance(identity, str):
+        return None
+    if max(len(identity), len(tool)) > ID:
         return None
     if output is not None and not isinstance(output, str):
         output = _canonical(output)

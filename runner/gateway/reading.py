@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from pydantic import ValidationError
 
 from runner.records.base import Record
 from runner.text import line
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
 
 MAX_BYTES = 1024 * 1024
 """Of a body."""
@@ -21,6 +24,20 @@ R = TypeVar("R", bound=Record)
 
 class MalformedError(Exception):
     """What came is no request; the text says why, in one line that repeats none of its values."""
+
+
+async def body_of(request: Request, most: int = MAX_BYTES) -> bytes | None:
+    """None = it is too large, or the client is gone: who is too slow is cut off by the server."""
+    body = b""
+    while len(body) <= most:
+        message = await request.receive()
+        if message["type"] != "http.request":
+            return None
+        chunk: bytes = message.get("body", b"")
+        body += chunk
+        if not message.get("more_body"):
+            return body if len(body) <= most else None
+    return None
 
 
 def read(record: type[R], body: bytes | None) -> R:

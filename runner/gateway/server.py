@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import socket
 import stat
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from runner.errors import ConfigError
 from runner.gateway.place import Place
@@ -23,15 +24,19 @@ BACKLOG = 128
 KEEP_ALIVE_S = 30
 GRACE_S = 2
 HEAD_BYTES = 64 * 1024
+Loop = Literal["auto", "asyncio"]
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
 
 
 @contextmanager
-def serving(application: ASGIApp, place: Place, *, mode: int = 0o600) -> Iterator[Place]:
+def serving(
+    application: ASGIApp, place: Place, *, mode: int = 0o600, loop: Loop = "auto"
+) -> Iterator[Place]:
     """Yields where it listens; whoever connects at once waits until it answers.
 
     Leaving lets requests that are under way end, for a moment, and removes the socket. `mode` is
-    the socket's; more than 0600 only inside of a private directory.
+    the socket's; more than 0600 only inside of a private directory. `loop` is `auto` (the fastest
+    that is installed) or `asyncio` (the one that is imported already).
 
     Raises:
         ConfigError: the place is taken, or cannot be used.
@@ -40,15 +45,15 @@ def serving(application: ASGIApp, place: Place, *, mode: int = 0o600) -> Iterato
         listener = _unix(place, mode, stack) if isinstance(place, Path) else _tcp(*place)
         stack.callback(listener.close)
         listener.listen(BACKLOG)
-        with _running(application, listener):
+        with _running(application, listener, loop):
             yield place if isinstance(place, Path) else (place[0], listener.getsockname()[1])
 
 
 @contextmanager
-def _running(application: ASGIApp, listener: socket.socket) -> Iterator[None]:
+def _running(application: ASGIApp, listener: socket.socket, loop: Loop) -> Iterator[None]:
     started: Future[Callable[[], None]] = Future()
     with ThreadPoolExecutor(1, "gateway") as pool:
-        done = pool.submit(_serve, application, listener, started)
+        done = pool.submit(_serve, application, listener, loop, started)
         try:
             yield
         finally:
@@ -60,7 +65,7 @@ def _running(application: ASGIApp, listener: socket.socket) -> Iterator[None]:
 
 
 def _serve(
-    application: ASGIApp, listener: socket.socket, started: Future[Callable[[], None]]
+    application: ASGIApp, listener: socket.socket, loop: Loop, started: Future[Callable[[], None]]
 ) -> None:
     """Heavy imports are paid here, while clients may already wait in the backlog."""
     import uvicorn
@@ -70,11 +75,25 @@ def _serve(
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            started.set_result(lambda: setattr(self, "should_exit", True))
+            self._over, running = asyncio.Event(), asyncio.get_running_loop()
+            started.set_result(lambda: _tell(running, self._over))
+
+        async def main_loop(self) -> None:
+            """Uvicorn looks ten times a second whether it is to end: a run would wait for that."""
+            await self._over.wait()
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            """Nor is anything waited for when nobody is there."""
+            if self.server_state.connections or self.server_state.tasks:
+                await super().shutdown(sockets)
+                return
+            for each in (*self.servers, *(sockets or ())):
+                each.close()
 
     config = uvicorn.Config(
         application,
         http=Protocol,
+        loop=loop,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -90,6 +109,11 @@ def _serve(
         h11_max_incomplete_event_size=HEAD_BYTES,
     )
     Server(config).run(sockets=[listener])
+
+
+def _tell(loop: asyncio.AbstractEventLoop, over: asyncio.Event) -> None:
+    with suppress(RuntimeError):  # it has ended by itself
+        loop.call_soon_threadsafe(over.set)
 
 
 def _unix(path: Path, mode: int, stack: ExitStack) -> socket.socket:

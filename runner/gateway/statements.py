@@ -27,6 +27,8 @@ from runner.records.decision import Answer, Constraints, Proposal, Request, Verd
 from runner.records.evidence import About, AgentId, Entry, ReceiptId, Statement
 
 Json = Mapping[str, object]
+AUTO = "auto"
+"""The rule of an ALLOW that a reviewing model gave in a person's place."""
 
 
 def decision(
@@ -126,6 +128,15 @@ def answer_of(entry: Entry) -> tuple[tuple[str, str], Sha256, Answer] | None:
         }
     )
     return (entry.about.tenant, key), Sha256(sha256), answer
+
+
+def auto_approved(decided: Json) -> str | None:
+    """What an ALLOW says that no person gave; `decided` is its statement."""
+    match decided.get("predicate"):
+        case {"decision": "ALLOW", "rule": rule, "reason": str(reason)} if rule == AUTO:
+            return reason
+        case _:
+            return None
 
 
 def allowed(entry: Entry | None, caller: Caller) -> ReceiptId | None:

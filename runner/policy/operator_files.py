@@ -18,6 +18,7 @@ from runner.policy.provider import read_provider
 from runner.policy.readers import PIN, UNPIN, leaves_of, pinned_fields, read_layer, read_pins
 from runner.policy.review import ReviewSettings, read_review_settings
 from runner.policy.setup import SetupSettings, read_setup_settings
+from runner.policy.tenant import tenant
 from runner.policy.text import decode_text
 from runner.policy.toml import Table, parse_toml
 from runner.records.base import Sha256
@@ -35,6 +36,7 @@ CHECKS: Checks = {
     "upstream": names.base_url,
     "model": names.model,
     "reviewer_model": names.model,
+    "tenant": tenant,
     "forge": names.one_of("auto", "local", "github"),
     "github_url": names.base_url,
     "github_token": names.credential,

@@ -27,17 +27,15 @@ from typing import TYPE_CHECKING
 
 from runner.errors import ConfigError
 from runner.policy.files import read_bounded, shown
+from runner.policy.place import ETC, GROUP, VARIABLE
 from runner.policy.toml import MAX_BYTES
 from runner.signed import is_signed
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-ETC = Path("/etc/codex-runner/requirements.toml")
 KEY = "policy.pub"
-"""Beside it."""
-VARIABLE = "CODEX_RUNNER_REQUIREMENTS"
-GROUP = "codex_runner.policies"
+"""Beside `ETC`."""
 FILE = "requirements.toml"
 
 

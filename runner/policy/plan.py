@@ -62,7 +62,7 @@ def make_plan(
         target=(target := _target(task, base)),
         branch=_branch(task.title, run, target),
         model=model,
-        agent=identify(author, model, codex_version, decided) if author else None,
+        agent=identify(author, model, codex_version, decided, settings.tenant) if author else None,
         reviewer_model=reviewer,
         test=_test(task, decided),
         paths=task.paths,
@@ -98,11 +98,15 @@ def of_policy(decided: Decided) -> dict[str, Any]:
     }
 
 
-def identify(author: str, model: str, codex_version: str, decided: Decided) -> Agent:
+def identify(
+    author: str, model: str, codex_version: str, decided: Decided, tenant: str = ""
+) -> Agent:
     """The policy it proves itself under is the operator's: each repository, and each task, tightens
     that in its own way."""
     operator = decide(decided.of("built-in", "organisation", "user")).policy.digest()
-    return Agent(name=author, model=model, codex_version=codex_version, policy_sha256=operator)
+    return Agent(
+        name=author, model=model, codex_version=codex_version, policy_sha256=operator, tenant=tenant
+    )
 
 
 def _globs(decided: Decided, layer: LayerName) -> tuple[str, ...]:

@@ -27,7 +27,8 @@ from runner.policy.operator_files import (
     tested,
     user,
 )
-from runner.policy.organisation import VARIABLE, File, organisation_files
+from runner.policy.organisation import File, organisation_files
+from runner.policy.place import STATE_VARIABLE, VARIABLE
 from runner.policy.review import ReviewSettings
 from runner.policy.setup import SetupSettings
 from runner.policy.toml import MAX_BYTES, Table
@@ -38,7 +39,6 @@ from runner.records.provider import Endpoint, Provider
 from runner.records.usage import Price
 
 PREFIX = "CODEX_RUNNER_"
-STATE_VARIABLE = f"{PREFIX}STATE"
 SERVER_VARIABLE = "GITHUB_SERVER_URL"
 """Set by GitHub Actions; weaker than every setting of our own."""
 APP = "codex-runner"
@@ -69,6 +69,8 @@ class Settings(Record):
     """Base URL of the model provider, without a slash at its end."""
     model: str = "gpt-5.5"
     reviewer_model: str = "gpt-5.6-terra"
+    tenant: str = ""
+    """On whose behalf agents work: those of another tenant are other agents."""
     forge: Literal["auto", "local", "github"] = "auto"
     github_url: str = "https://github.com"
     """Of the GitHub server; `GITHUB_SERVER_URL` is heard too."""

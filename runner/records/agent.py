@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from runner.records.base import Record
+from pydantic import Field
+
+from runner.records.base import Record, Sha256
 from runner.records.gated import Gated
 from runner.records.sandbox import Exit
 from runner.records.usage import Usage
@@ -36,6 +38,8 @@ class AgentEvent(Record):
     text: str = ""
     """Command, message, error or changed paths; capped at 4 KiB, control characters escaped."""
     exit_code: int | None = None
+    code_sha256: Sha256 | None = None
+    """Of what a command's shell was given, whole."""
 
 
 class AgentResult(Record):
@@ -51,6 +55,8 @@ class AgentResult(Record):
     """The last message, as the broker saw it leave upstream; capped at 64 KiB."""
     turns: int = 0
     commands: int = 0
+    codes: tuple[Sha256, ...] = Field(default=(), exclude=True)
+    """Of the commands that started or ended, one each: for the account, which is kept instead."""
     malformed_lines: int = 0
     inner_sandbox: bool = True
     """Codex's own sandbox stood between its commands and codex, broker and CODEX_HOME."""

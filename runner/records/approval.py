@@ -13,8 +13,8 @@ from runner.records.merge import AnyTrue, Intersection, Least
 
 ApprovalId = NewType("ApprovalId", str)
 """`ap_` and 16 hex digits of chance."""
-Channel = Literal["terminal", "github", "webhook", "gateway"]
-"""How a person's word came."""
+Channel = Literal["terminal", "github", "webhook", "gateway", "web"]
+"""How a person's word came; `web` is the gateway's page."""
 Risk = Literal["inspect", "test", "format", "other", "critical"]
 """Of a command: reads only, runs tests, formats, unknown, or what a person always has to see."""
 LOW_RISK: tuple[Risk, ...] = ("inspect", "test", "format")
@@ -104,6 +104,18 @@ class Approval(Record):
     """In the person's words."""
     request: Sha256 = Sha256("")
     """Digest of the whole request."""
+
+
+class Advice(Record):
+    """What a reviewing model says of one request. No word: `approve` counts only while the policy
+    lists the class of the command."""
+
+    model: str
+    approve: bool
+    note: str = ""
+    """In the model's words."""
+    place: int = 0
+    """Among the requests it saw, the most urgent first, from 0."""
 
 
 def barred(asked: ApprovalRequest, approver: str) -> str | None:

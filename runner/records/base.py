@@ -21,6 +21,8 @@ FROZEN = ConfigDict(
     frozen=True, extra="forbid", strict=True, protected_namespaces=(), defer_build=True
 )
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
 
 class Record(BaseModel):
     """A noun: immutable, no I/O. Contains no floats and no sets where it is digested."""
@@ -30,9 +32,7 @@ class Record(BaseModel):
     def canonical(self) -> bytes:
         """The one byte form that is digested: JSON, sorted keys, no spaces, UTF-8; what UTF-8 does
         not have is escaped, so that no two records share it."""
-        return json.dumps(
-            self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        ).encode(errors="backslashreplace")
+        return _ENCODER.encode(self.model_dump(mode="json")).encode(errors="backslashreplace")
 
     def digest(self) -> Sha256:
         """SHA-256 of `canonical()`."""

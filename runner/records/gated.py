@@ -8,6 +8,8 @@ from runner.records.base import Record, Sha256
 from runner.records.decision import Word
 from runner.records.evidence import ReceiptId
 
+MOST_REASONS = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Decided:
@@ -19,6 +21,8 @@ class Decided:
     code_sha256: Sha256
     word: Word
     receipt: ReceiptId | None
+    reason: str = ""
+    """Why not; one line."""
 
 
 class Gated(Record):
@@ -27,7 +31,11 @@ class Gated(Record):
     allowed: int = 0
     denied: int = 0
     """Refused, or still waiting for a person when its time was over."""
+    why: tuple[str, ...] = ()
+    """Why it refused; each reason once, the first `MOST_REASONS`."""
     unreceipted: tuple[str, ...] = ()
     """What ran although the gate had not allowed it, one line each."""
     open: int = 0
     """Allowed, and nobody knows what became of it."""
+    auto: tuple[str, ...] = ()
+    """What a reviewing model approved in a person's place: which model, what class, the receipt."""

@@ -31,6 +31,10 @@ class Agent(Record):
         """Of everything: outcomes count for the level of their own generation."""
         return _short(self.model_dump(mode="json"))
 
+    def told(self) -> dict[str, object]:
+        """JSON, with the names that others know it by."""
+        return {**self.model_dump(mode="json"), "id": self.id, "generation": self.generation}
+
 
 def _short(value: object) -> str:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -28,6 +28,8 @@ OutcomeKind = Literal[
 ]
 FORGE: frozenset[OutcomeKind] = frozenset({"merged", "reverted", "closed", "changes_requested"})
 """What a forge tells of a request."""
+PERSON: frozenset[OutcomeKind] = frozenset({"incident", "escape", "reverted"})
+"""What a person may tell of a run, whatever a forge knows."""
 SEVERE: tuple[OutcomeKind, ...] = ("tamper", "escape", "secret_hit", "incident")
 """What no number of good outcomes makes up for while its window lasts."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from runner.records.agent import AgentResult
 from runner.records.gate import Finding
 from runner.records.level import told as told_level
 from runner.records.report import Attempt, RunReport
@@ -166,9 +167,7 @@ def _happened(report: RunReport) -> Iterator[str]:
     for number, attempt in enumerate(report.attempts, 1):
         yield f"Attempt {number}: {_session(attempt)}, then: {attempt.refusal}."
     if report.agent is not None:
-        agent, number = report.agent, len(report.attempts) + 1
-        ended = "ended its turn" if agent.ok else f"did not end well: {agent.reason}"
-        yield f"Attempt {number}: the agent used {agent.usage.requests} requests and {ended}."
+        yield from _last(report.agent, len(report.attempts) + 1)
     if report.patch is not None:
         added = sum(change.added for change in report.patch.changes)
         deleted = sum(change.deleted for change in report.patch.changes)
@@ -183,6 +182,13 @@ def _happened(report: RunReport) -> Iterator[str]:
         yield f"It was published: {report.publication.url}"
     if report.problem is not None:
         yield f"It ended with: {report.problem.problem}"
+
+
+def _last(agent: AgentResult, number: int) -> Iterator[str]:
+    ended = "ended its turn" if agent.ok else f"did not end well: {agent.reason}"
+    yield f"Attempt {number}: the agent used {agent.usage.requests} requests and {ended}."
+    if agent.gated is not None and agent.gated.denied:
+        yield f"The gate denied {agent.gated.denied} of its calls: {'; '.join(agent.gated.why)}"
 
 
 def _session(attempt: Attempt) -> str:

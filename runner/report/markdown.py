@@ -171,6 +171,8 @@ def _run(plan: Plan, agent: AgentResult | None, standing: Standing) -> Iterator[
     if agent is not None:
         missing = ", ".join(map(code, agent.exit.unenforced)) or "nothing"
         rows.append(("not enforced here", missing))
+    if agent is not None and agent.gated is not None and agent.gated.auto:
+        rows.append(("approved by no person", ", ".join(map(code, agent.gated.auto[:_FINDINGS]))))
     yield from _table(("fact", "value"), rows)
     if plan.notes:
         yield from (*(f"- note: {code(note, 300)}" for note in plan.notes), "")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from runner.records.gate import Finding
+from runner.records.gated import Gated
 from runner.records.level import told
 from runner.records.report import RunReport
 from runner.report.markdown import parted
@@ -52,6 +53,9 @@ def report_rows(report: RunReport, folder: Path, where: str = "") -> Iterator[To
         reviewers = f"{line(', '.join(plan.reviewers))}{at}"
         yield f"  models    {line(plan.model)}, reviewed by {reviewers}", ""
         yield f"  engine    {plan.engine}, codex {line(plan.codex_version)}", ""
+        if plan.agent is not None:
+            of = f" of {line(plan.agent.tenant)}" if plan.agent.tenant else ""
+            yield f"  agent     {plan.agent.id}{of}, generation {plan.agent.generation}", ""
         yield f"  level     {line(told(report.standing or plan.standing), 300)}", ""
         for note in plan.notes:
             yield f"  note      {line(note, 300)}", "yellow"
@@ -65,6 +69,8 @@ def report_rows(report: RunReport, folder: Path, where: str = "") -> Iterator[To
     if report.agent is not None and report.agent.exit.unenforced:
         names = line(", ".join(report.agent.exit.unenforced), 400)
         yield f"  engine could not enforce: {names}", "yellow"
+    if report.agent is not None and report.agent.gated is not None:
+        yield from _calls(report.agent.gated)
     if report.patch is not None:
         added = sum(change.added for change in report.patch.changes)
         deleted = sum(change.deleted for change in report.patch.changes)
@@ -72,6 +78,15 @@ def report_rows(report: RunReport, folder: Path, where: str = "") -> Iterator[To
     yield from _gates(report)
     yield from _ending(report, where)
     yield f"  folder    {folder}", ""
+
+
+def _calls(gated: Gated) -> Iterator[Told]:
+    """What the execution gate did not let happen, and what no person let happen."""
+    if gated.denied:
+        why = "; ".join(gated.why)
+        yield f"  gate      {line(f'{gated.denied} calls were denied: {why}', 500)}", "yellow"
+    for told_of in gated.auto[:10]:
+        yield f"  auto      {line(told_of, 300)}", "yellow"
 
 
 def _budget_notes(report: RunReport) -> Iterator[Told]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 
 Arm = Callable[[], float]
 """Does its work once; what it measured."""
@@ -29,6 +29,13 @@ def interleave(arms: Mapping[str, Arm], rounds: int) -> dict[str, tuple[float, .
         for name, arm in arms.items():
             taken[name].append(arm())
     return {name: tuple(samples) for name, samples in taken.items()}
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """Of this process, all threads: what only computes takes as long on a core of its own."""
+    began = process_time()
+    work()
+    return process_time() - began
 
 
 def seconds(work: Callable[[], object]) -> float:

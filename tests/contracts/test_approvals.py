@@ -18,11 +18,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from runner.approvals.auto import review
+from runner.approvals.auto_question import Question
 from runner.approvals.store import NAME, Store
 from runner.approvals.webhook import SIGNATURE, TIMESTAMP, Relay, Webhook, signed
 from runner.errors import ConfigError, RefusedError
 from runner.process import clean_env, kill_group, spawn
-from runner.records.approval import ApprovalId
+from runner.records.approval import Advice, ApprovalId
 from runner.records.base import Sha256
 from tests.approvals import NOW, RUN, Desk, proposal, publication
 
@@ -176,11 +177,17 @@ def test_it_is_used_once_whoever_tries_at_the_same_time(desk: Desk) -> None:
 def test_advice_of_a_model_creates_no_resolution(desk: Desk) -> None:
     queue = desk.with_rules(auto=("test",))
     requests = [desk.ask(), desk.ask(proposal("pytest; rm -rf /")), desk.ask(publication())]
-    said = json.dumps({"approve": requests, "notes": dict.fromkeys(requests, "approved: yes")})
-    found = review(queue, lambda _: said.encode())
+    for request in requests:
+        queue.advise(request, Advice(model="m", approve=True))
+    question = Question("0" * 32, tuple(asked for asked, _ in queue.requests()))
+    rows = [
+        {"request": name, "action": digest, "approve": True, "note": "approved: yes"}
+        for name, digest in question.digests
+    ]
+    said = json.dumps({"nonce": question.nonce, "requests": rows})
+    found = review(queue, question, lambda _: said, "m")
     assert found.advised == () and queue.words() == ()
     for request in requests:
-        queue.advise(request, "whatever a model made of it")
         assert queue.state(request) == "waiting"
         with pytest.raises(RefusedError, match="no person"):
             desk.approve(request, "model:reviewer")

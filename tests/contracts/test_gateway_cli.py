@@ -172,6 +172,58 @@ def test_a_person_stops_everything_over_http(home: Path) -> None:
         assert _exec(home, "true").code == 1
 
 
+TREE = """
+import os, subprocess, sys, time
+subprocess.Popen(["sleep", "600"], start_new_session=True)
+if os.fork():
+    print(os.getpid(), flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_kill_ends_what_was_allowed_and_runs(home: Path) -> None:
+    words = (*CLI, "gate", "exec", "--state", str(home / "state"), "--", sys.executable, "-c", TREE)
+    with _serving(home):
+        working = spawn(words, env=_env(home))
+        try:
+            assert working.stdout is not None and working.stderr is not None
+            assert working.stdout.readline().strip().isdigit()
+            state = ("--state", str(home / "state"))
+            pulled = run(
+                [*CLI, "kill", "--all", "--reason", "enough", *state], env=_env(home), timeout_s=60
+            )
+            assert pulled.code == 0, pulled.stderr
+            assert working.wait(60) == 1
+            assert "enough" in working.stderr.read().decode()
+            assert working.stdout.read() == b"", "its pipe is closed by everybody who had it"
+        finally:
+            kill_group(working.pid)
+            for pipe in (working.stdin, working.stdout, working.stderr):
+                if pipe is not None:
+                    pipe.close()
+    (told,) = [each for each in _entries(home) if each.kind == "outcome"]
+    assert statements.predicate_of(told)["status"] == "failed"
+
+
+def test_a_policy_that_denies_it_now_ends_what_was_allowed_before(home: Path) -> None:
+    """An answer that was kept is not good for longer than the policy it was given under."""
+    with _serving(home), client_of(home / "state/gateway/gate.sock") as client:
+        who = client.get("/healthz").json()
+        body = {
+            "agent_id": who["agent"],
+            "tenant_id": who["tenant"],
+            "opportunity_id": "",
+            "tools": ["Bash"],
+            "code": "make",
+            "idempotency_key": "one",
+        }
+        assert client.post("/api/execute", json=body).json()["decision"] == "ALLOW"
+    with (home / "config/codex-runner/config.toml").open("a") as file:
+        file.write('[[rules]]\npattern = ["make"]\ndecision = "forbidden"\n')
+    with _serving(home), client_of(home / "state/gateway/gate.sock") as client:
+        assert client.post("/api/execute", json=body).json()["decision"] == "DENY"
+
+
 def test_a_person_approves_a_command_while_it_waits(home: Path) -> None:
     (home / "state").mkdir(mode=0o700)
     require_key(home / "state", may_make=True)

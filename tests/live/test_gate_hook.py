@@ -362,6 +362,60 @@ def test_who_kills_the_hook_is_found_out(bench: Bench) -> None:
         assert any("apply_patch" in why for why in result.gated.unreceipted), bench.outputs
 
 
+BEHIND = """
+for (let i = 0; i < 5; i++)
+  await tools.exec_command({cmd: "git --version >> version"}).catch(String);
+"""
+
+
+def test_who_kills_the_hook_cannot_pay_with_other_answers(bench: Bench) -> None:
+    """In code mode the broker sees the script only, and whoever reaches the socket asks at will."""
+    bench.inner = "off"
+    bench.plan = bench.plan.model_copy(update={"rules": (GIT,)})
+    padding = ASK_BY_HAND.partition("print(")[0].replace("git push", "true")
+    padding += 'for _ in range(9):\n    ask("gate.sock", "/hook/ask", json.dumps(call))\nEND\n'
+    script = Call("exec", BEHIND, custom=True)
+    result = bench.work(Shell(padding + KILLER), script, slug=CODE_MODE)
+    assert result.gated is not None
+    if (bench.overlay.upper / "version").exists():
+        assert any("codex told of a command" in why for why in result.gated.unreceipted)
+
+
+def test_a_patch_behind_the_gate_is_found_out_in_code_mode_too(bench: Bench) -> None:
+    bench.inner = "off"
+    bench.plan = bench.plan.model_copy(update={"protected": ("**/.git*/",)})
+    text = "*** Begin Patch\n*** Add File: .github/NAME.yml\n+x\n*** End Patch"
+    script = "".join(
+        f"await tools.apply_patch({json.dumps(text.replace('NAME', name))}).catch(String);\n"
+        for name in "abcde"
+    )
+    result = bench.work(Shell(KILLER), Call("exec", script, custom=True), slug=CODE_MODE)
+    assert result.gated is not None
+    made = [*(bench.overlay.upper / ".github").glob("*")]
+    if made:
+        assert any("told the end of" in why for why in result.gated.unreceipted), made
+
+
+ODD = (
+    "printf %s \"it's\" '$HOME' '`x`' \"!^\" '\\' '\"' é",
+    "true\ntrue # 'open",
+    "",
+    "^",
+    "'$'",
+    " ls ",
+)
+
+
+@pytest.mark.parametrize("custom", [False, True], ids=["calls", "code-mode"])
+def test_commands_are_known_again_however_codex_quotes_them(bench: Bench, custom: bool) -> None:
+    words = json.dumps(ODD)
+    script = f"for (const cmd of {words}) await tools.exec_command({{cmd}}).catch(String);"
+    steps = [Call("exec", script, custom=True)] if custom else [Shell(each) for each in ODD]
+    result = bench.work(*steps, slug=CODE_MODE if custom else AUTHOR_MODEL)
+    assert result.gated is not None and result.gated.unreceipted == (), bench.outputs
+    assert result.gated.allowed >= len(ODD) - 1, "codex may refuse a command of no words"
+
+
 REPLACE = """
 for place in /etc/codex/shim.py /etc/codex/requirements.toml; do
   echo 'raise SystemExit(0)' > $place; rm -f $place; mv $place /tmp/; ln -sf /bin/true $place
@@ -455,3 +509,5 @@ def test_a_run_waits_for_nobody_where_nobody_is(world: World) -> None:
     assert ended.code == NothingToDoError.exit_code, ended
     assert ended.report.agent is not None and ended.report.agent.gated is not None
     assert (ended.report.agent.gated.allowed, ended.report.agent.gated.denied) == (1, len(FIX) - 2)
+    (why,) = ended.report.agent.gated.why
+    assert why.startswith("approval_unavailable") and why in ended.stdout

@@ -45,6 +45,8 @@ def test_a_supervised_run_waits_and_one_word_lets_out_exactly_that(world: World)
     assert world.git("rev-parse", f"{commit}^{{tree}}") == ended.report.patch.tree
     assert at_terminal(world, "approve", run, digest[:12]).code == 2, "once"
     assert len(world.branches()) == 1
+    for verb in ("explain", "show"):
+        assert b"it was let out since: codex-runner show " in world.cli(verb, run).stdout
 
 
 def test_another_policy_is_another_action(world: World) -> None:

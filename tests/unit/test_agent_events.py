@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tracemalloc
 
@@ -183,3 +184,20 @@ def test_any_bytes_are_survived(chunks: list[bytes]) -> None:
 )
 def test_any_json_is_survived(value: object) -> None:
     assert read_event(json.dumps(value).encode()).text.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("/bin/sh -c ls", "ls"),
+        ("/usr/bin/bash -lc 'make all'", "make all"),
+        ('/bin/sh -c "echo \\"it\'s\\" \\\\n"\'$HOME\'', 'echo "it\'s" \\n$HOME'),
+        ("ls", "ls"),
+        ("/bin/sh -x ls", "/bin/sh -x ls"),
+        ("/bin/sh -c 'open", "/bin/sh -c 'open"),
+    ],
+)
+def test_of_a_command_the_words_that_were_asked_for_are_told(command: str, code: str) -> None:
+    item = {"type": "command_execution", "command": command}
+    event = read_event(json.dumps({"type": "item.started", "item": item}).encode())
+    assert event.code_sha256 == hashlib.sha256(code.encode()).hexdigest()

@@ -16,6 +16,11 @@ cases = collected().collected
 lost = [test for risk in RISKS for test in risk.tests if not cases[test]]
 open(sys.argv[1], "w").write(json.dumps([lost, table(cases)]))
 """
+RUN = """
+from tests.asi import _pytest
+ended = _pytest("-q", "tests/unit/test_asi.py::test_every_risk_has_tests").ended
+assert ended == {("unit/test_asi.py::test_every_risk_has_tests", "passed"): 1}, ended
+"""
 
 
 def test_every_risk_has_tests() -> None:
@@ -31,3 +36,8 @@ def test_the_table_is_what_the_suite_collects(tmp_path: Path) -> None:
     lost, table = json.loads(said.read_text())
     assert lost == [], "these tests are not there; tests/asi.py names them"
     assert TABLE.read_text() == table, "write it anew: python -m tests.asi --write"
+
+
+def test_it_runs_what_it_names_and_hears_how_each_ended() -> None:
+    done = run([sys.executable, "-c", RUN], env=clean_env(), cwd=ROOT)
+    assert done.code == 0, done

@@ -68,6 +68,9 @@ class Person:
     def use(self, id: str, action: Proposal, now: datetime) -> str | None:
         return None
 
+    def auto(self, _request: str) -> str:
+        return ""
+
     def waiting(self) -> tuple[Mapping[str, object], ...]:
         return ()
 
@@ -130,6 +133,15 @@ def test_each_question_is_a_decision_of_its_own() -> None:
         assert len(site.predicates("decision")) == 3
 
 
+def test_calls_with_long_names_are_told_apart() -> None:
+    """One receipt would stand for two of them."""
+    with up() as site:
+        for end in "ab":
+            assert site.ask(bash(identity="x" * 255 + end))[0] == 0
+        first, second = (entry.id for entry in site.ledger.kept)
+        assert first != second
+
+
 def test_a_ledger_that_fails_allows_nothing() -> None:
     with up() as site:
         site.ledger.broken = True
@@ -159,6 +171,8 @@ def test_a_kill_reaches_the_next_question() -> None:
         {"tool_name": ["Bash"], "tool_input": {"command": "ls"}, "tool_use_id": "1"},
         bash("ls\0"),
         bash("x" * 600_000),
+        bash(identity="x" * 257),
+        {**bash(), "tool_name": "x" * 257},
     ],
     ids=lambda call: repr(call)[:50],
 )

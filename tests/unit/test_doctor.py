@@ -6,15 +6,17 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runner.agent.understood import Understood
-from runner.doctor import chosen, problems, weaker
+from runner.doctor import chosen, halted, problems, weaker
 from runner.errors import ConfigError, InfraError
+from runner.killswitch import Switch
 from runner.policy.review import ReviewSettings
-from runner.policy.settings import Settings
+from runner.policy.settings import Settings, load_settings
 from runner.readiness import Evidence, points
 from runner.records.policy import Layer
 from runner.records.posture import Diagnosis, EngineFindings, Guarantee, Version, guaranteed
@@ -266,3 +268,14 @@ def test_progress_in_a_pipe_is_a_line_each(capsys: pytest.CaptureFixture[str]) -
         with working(quiet) as say:
             say("trying")
         assert capsys.readouterr() == ("", told)
+
+
+def test_nothing_can_begin_while_everything_is_halted(tmp_path: Path) -> None:
+    settings = load_settings({}, {"state": str(tmp_path)}, tmp_path / "absent.toml")
+    assert not [*halted(settings, tmp_path)]
+    switch = Switch(tmp_path)
+    switch.pull("run", "20261120-102233-7f3a9c", "loops", "user:ada")
+    assert not [*halted(settings, tmp_path)], "other runs may"
+    kill = switch.pull("all", "", "now", "user:ada")
+    (problem,) = halted(settings, tmp_path)
+    assert "everything is halted: now" in problem.problem and kill.id in problem.remedy

@@ -29,6 +29,7 @@ from runner.policy import organisation
 from runner.policy.codex_requirements import read_codex_file
 from runner.policy.guardrails import load_guardrails
 from runner.policy.operator_files import read_operator
+from runner.policy.place import GROUP, VARIABLE
 from runner.policy.repo_policy import read_repo_policy
 from runner.policy.rules import Rulebook
 from runner.policy.settings import load_settings
@@ -70,7 +71,7 @@ def machine(place: Path, fault: Callable[[Path], object]) -> str | None:
 
 def named(place: Path, fault: Callable[[Path], Path]) -> str | None:
     (place / "named.toml").write_text(GOOD)
-    environ = {organisation.VARIABLE: str(fault(place / "named.toml"))}
+    environ = {VARIABLE: str(fault(place / "named.toml"))}
     return loaded(place, place / "etc" / "requirements.toml", environ)
 
 
@@ -96,7 +97,7 @@ def installed(place: Path, name: str, points: str) -> None:
 
 def packaged(place: Path, text: str | None) -> str | None:
     """A policy package with this policy."""
-    installed(place, "acme_policies", f"[{organisation.GROUP}]\nacme = acme_policies\n")
+    installed(place, "acme_policies", f"[{GROUP}]\nacme = acme_policies\n")
     (place / "acme_policies").mkdir()
     (place / "acme_policies" / "__init__.py").write_text("raise SystemExit('it was run')\n")
     if text is not None:

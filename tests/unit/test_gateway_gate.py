@@ -53,6 +53,20 @@ def test_a_deny_says_why() -> None:
     assert said.answer.constraints is None and said.answer.receipt_id
 
 
+def test_nobody_else_s_requests_are_among_a_run_s_evidence() -> None:
+    """One decision under another policy, and the run would not verify any more."""
+    ledger, run = FakeLedger(), RunId("20261120-102233-7f3a9c")
+    said = tell_one(gate_of(ledger), asking(opportunity_id=run))
+    assert (said.status, said.answer.decision) == (403, "DENY")
+    (own,) = tell(gate_of(ledger), asking(opportunity_id=run), caller=Caller(AGENT, run=run))
+    assert own.answer.decision == "ALLOW"
+    assert [entry.about.run for entry in ledger.kept] == ["", run]
+    told = {"receipt_id": own.answer.receipt_id, "status": "succeeded"}
+    body = json.dumps(told).encode()
+    reply = asyncio.run(gate_of(ledger).outcome(CALLER, body))
+    assert reply.status == 404 and len(ledger.kept) == 2
+
+
 def test_the_same_key_and_body_is_the_same_answer() -> None:
     ledger = FakeLedger()
     gate = gate_of(ledger)

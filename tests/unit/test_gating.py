@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner import gating
 from runner.gating import STRICTNESS, judge_of, named
 from runner.records.approval import ApprovalRules
 from runner.records.base import RunId, Sha256
@@ -59,6 +60,24 @@ def proposal(code: str, *tools: str) -> Proposal:
 def patch(*rows: str) -> Proposal:
     text = "\n".join(("*** Begin Patch", *rows, "*** End Patch"))
     return proposal(text, "apply_patch")
+
+
+ODD_ENDS = "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+
+
+@pytest.mark.parametrize("end", ODD_ENDS, ids=ascii)
+def test_a_path_goes_on_where_codex_says_it_does(end: str) -> None:
+    verdict = say(plan(protected=("**/.github/",)), patch(f"*** Add File: a{end}/../.github/x"))
+    assert (verdict.word, verdict.rule) == ("DENY", "paths")
+
+
+def test_a_patch_of_very_many_files_keeps_nobody_waiting() -> None:
+    """Each path is compared with each protected place, while a gateway serves nobody else."""
+    many = [f"*** Add File: {number:04}/b" for number in range(gating.MOST_NAMED // 6)]
+    assert say(plan(), patch(*many[:-1])).word == "ALLOW"
+    assert say(plan(), patch(*many, *many)).word == "ALLOW", "each is looked at once"
+    verdict = say(plan(), patch(*many, "*** Add File: " + "c" * 6))
+    assert verdict.word == "DENY" and "several patches" in verdict.reason
 
 
 def say(of: Plan, what: Proposal, kill: Kill | None = None) -> Verdict:

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from runner.process import run
 from runner.records.evidence import About, Statement
 
 STATEMENT = Statement("decision", {"action": {"sha256": "a" * 64}}, {"word": "DENY"})
+AT = datetime(2026, 11, 20, tzinfo=UTC)
 SELECTED = "kind, run, agent, tenant, at, envelope"
 
 
@@ -283,6 +285,27 @@ def test_entries_that_no_key_signed_are_noticed_although_they_fit(state: Path) -
         row, _ = end.next(Sealed(forged, "decision", Stamp(About(), about.at)))
         writing.insert([row])
     refused(state, "entry 10 does not count: the signature is not this key's")
+
+
+@pytest.mark.parametrize(
+    ("second", "why"), [({"seq": 12}, "append-only"), ({"prev": bytes(32)}, "append-only")]
+)
+def test_each_of_several_rows_in_one_step_has_to_be_the_next(
+    state: Path, second: dict[str, object], why: str
+) -> None:
+    with closing(SqliteStore.open(place(state))) as store:
+        with store.writing() as writing:
+            end = caught_up(Position(), writing)
+        sealed = [Sealed(b'{"n":%d}' % n, "decision", Stamp(About(), AT)) for n in range(2)]
+        first, end = end.next(sealed[0])
+        wrong = end.next(sealed[1])[0]._replace(**second)  # type: ignore[arg-type]
+        with pytest.raises(InfraError, match=why), store.writing() as writing:
+            writing.insert([first, wrong])
+        with store.writing() as writing:
+            assert writing.count() == 10
+            writing.insert([first, end.next(sealed[1])[0]])
+        with store.reading() as reading:
+            assert reading.count() == 12
 
 
 @pytest.mark.parametrize("size", [0, 1, TAIL - 1, TAIL, TAIL + 1, TAIL + 200])

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from runner.errors import ConfigError
 from runner.policy import organisation
 from runner.policy.layers import decide_run
+from runner.policy.place import VARIABLE
 from runner.policy.plan import make_plan
 from runner.policy.repo_policy import NONE, parse_repo_policy
 from runner.policy.settings import Settings, find_state, load_settings
@@ -186,7 +187,7 @@ def test_the_highest_file_says_whether_its_table_holds(etc: Path, tmp_path: Path
     etc.write_text('unpin = ["review"]\n[review]\nreviewers = ["b"]\n')
     low = tmp_path / "low.toml"
     low.write_text('[review]\nreviewers = ["low"]\n')
-    environ = {organisation.VARIABLE: str(low)}
+    environ = {VARIABLE: str(low)}
     user = '[review]\nreviewers = ["y"]\n'
     assert load(tmp_path, user, environ).review.reviewers == ("y",)
     etc.write_text('[review]\nreviewers = ["b"]\n')

@@ -98,6 +98,7 @@ def test_a_forge_s_word_is_read_whole() -> None:
         ([("secrets", "passed", ["secrets.aws"])], []),
         ([("tamper", "refused", ["tamper.skip"])], ["denied_forbidden", "gate_failed"]),
         ([("evidence", "refused", ["evidence.disk"])], ["gate_failed", "tamper"]),
+        ([("gate", "refused", ["gate.unreceipted"])], ["gate_failed", "tamper"]),
         ([("evidence", "refused", ["evidence.broker"])], ["gate_failed"]),
         ([("review", "refused", [OVER_BUDGET])], []),
         ([("a", "refused", ["a.b"]), ("c", "refused", ["c.d"])], ["gate_failed"]),
@@ -175,6 +176,21 @@ def test_a_kind_that_is_kept_as_another_does_not_count() -> None:
     book = Book().read_on([disguised], believed, 1)
     assert (book.outcomes, book.promotions) == ((), ())
     assert "kept as a promotion" in book.ignored[0].why
+
+
+def test_what_denies_nothing_is_not_even_verified(tmp_path: Path) -> None:
+    """A ledger has a hundred thousand of them, and a run's start waits for this."""
+    seen = list[int]()
+
+    def counting(entry: Entry) -> Said:
+        seen.append(entry.seq)
+        raise ReceiptError("never mind")
+
+    with open_ledger(tmp_path) as ledger:
+        for word in ("ALLOW", "DENY", "PENDING"):
+            ledger.append(decision(word, "rule"))
+        book = Book().read_on(ledger.entries(kinds=KINDS), counting, 3)
+    assert seen == [1] and len(book.ignored) == 1 and book.seq == 3
 
 
 def test_reading_on_is_reading_all() -> None:

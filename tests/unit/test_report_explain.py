@@ -10,9 +10,11 @@ import pytest
 
 import runner
 from runner.records.gate import Finding, GateReport
+from runner.records.gated import Gated
 from runner.records.report import Problem, RunReport
 from runner.report.codes import CODES, GATES, known
 from runner.report.explain import explain, rows
+from runner.report.terminal import report_rows
 from tests.fake_world import make_plan
 from tests.unit.test_report_markdown import make_report
 
@@ -158,3 +160,15 @@ def test_what_ended_without_a_verdict_can_go_on() -> None:
     assert not report.model_copy(update={"patch": None}).unfinished
     assert not report.model_copy(update={"conclusion": "refused"}).unfinished
     assert not report.model_copy(update={"agent": None}).unfinished
+
+
+def test_what_the_execution_gate_denied_is_told() -> None:
+    """A run whose author may do nothing ends empty: the reason is not in its logs."""
+    report, why = make_report(), "approval_unavailable: nobody can be asked here"
+    assert report.agent is not None
+    agent = report.agent.model_copy(update={"gated": Gated(denied=3, why=(why,))})
+    report = report.model_copy(update={"agent": agent})
+    assert f"The gate denied 3 of its calls: {why}" in explain(report).happened
+    assert f"  gate      3 calls were denied: {why}" in [
+        row for row, _ in report_rows(report, Path("/r"))
+    ]

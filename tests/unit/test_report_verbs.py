@@ -352,6 +352,8 @@ def test_a_suggested_command_finds_the_run(monkeypatch: pytest.MonkeyPatch, tmp_
     assert told == remedy.replace(RUN, f"{RUN} --state '{tmp_path}/an other'")
     assert ending.placed("see `codex-runner sweep`", " --state s").endswith("sweep --state s`")
     assert ending.placed(told, " --state s") == told
+    for words in ("keys create approver", "keys list --restore", "outcomes sync", "trust"):
+        assert ending.placed(f"codex-runner {words}", " --state s").endswith(f"{words} --state s")
 
 
 def test_where_the_state_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -290,4 +290,4 @@ def test_without_the_key_it_says_how_to_make_one(
     said = CliRunner().invoke(cli, [*words, "--state", str(tmp_path)])
     assert isinstance(said.exception, ConfigError)
     assert role in said.exception.problem
-    assert said.exception.remedy == f"codex-runner keys create {role}"
+    assert said.exception.remedy == f"codex-runner keys create {role} --state {tmp_path}"

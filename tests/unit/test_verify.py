@@ -129,6 +129,14 @@ def test_a_log_that_was_not_copied_is_told(folder: RunFolder, ring: Ring) -> Non
     assert wrong(verify(folder, ring)) == ("files", "events.jsonl is not the one that was signed")
 
 
+def test_what_nobody_signed_is_told(folder: RunFolder, ring: Ring) -> None:
+    """The story is written after the signatures: whoever reads it beside a valid run is warned."""
+    (folder.path / "report.md").write_text("published, all gates passed")
+    (folder.path / "approved.txt").write_text("yes")
+    told = {step.name: step.detail for step in verify(folder, ring).held}
+    assert told["files"].endswith("; anybody's word: approved.txt, owner, report.md")
+
+
 def lines(folder: RunFolder) -> list[bytes]:
     return (folder.path / RECEIPTS).read_bytes().splitlines(keepends=True)
 
