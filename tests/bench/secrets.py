@@ -2,6 +2,7 @@
 
 The samples are not part of this repository: `SECRETS_CORPUS` names the file, or it lies beside the
 checkout as `*/corpora/secrets.jsonl`. One JSON object a line: id, source, rule, text, is_secret.
+`CLEAN_SOURCES` names a directory in which every finding is a false one, e.g. Django's sources.
 """
 
 from __future__ import annotations
@@ -72,7 +73,21 @@ def measure(setting: Setting) -> Iterator[Row]:
         "secrets: false alarms among hard negatives", "%",
         (100 * mean(hard),), (), "itself", at_most=ALARMS,
     )  # fmt: skip
+    if clean := os.environ.get("CLEAN_SOURCES"):
+        yield Row(
+            "secrets: clean files with a finding", "%",
+            (_alarmed(Path(clean), detect),), (), "itself", at_most=0,
+        )  # fmt: skip
     yield from _speed(setting, detect)
+
+
+def _alarmed(sources: Path, detect: Detect) -> float:
+    """Percent of the files."""
+    files = [path for path in sorted(sources.rglob("*")) if path.is_file()]
+    if not files:
+        raise UnmeasuredError(f"no files in {sources}")
+    found = (scan(Sample(path.read_bytes()), detect, bytes(32)).hits for path in files)
+    return 100 * mean(any(hit.tier != "weak" for hit in hits) for hits in found)
 
 
 def recall(judged: Iterable[Judged]) -> Mapping[str, float]:
