@@ -100,6 +100,10 @@ def test_nothing_starts_without_the_ledger(world: World) -> None:
     assert "NOT IN THE LEDGER" in told
     for end in ("", "-wal", "-shm"):
         place.with_name(place.name + end).unlink(missing_ok=True)
+    left = world.cli("sweep")  # a run begins a ledger, whose place its settings know
+    assert left.code == 3 and b"the intent is open" in left.stdout
+    with open_ledger(world.state):
+        pass
     assert world.cli("sweep").code == 0
     assert world.cli("verify", ended.path.name).code == 0
     statement, kind = unverified(
