@@ -25,7 +25,7 @@ def demo(world: World, *words: str) -> tuple[Completed, Path]:
 @both_engines
 def test_fix(world: World) -> None:
     done, directory = demo(world, "--engine", world.engine)
-    assert done.code == 0, done
+    assert done.code == 0, done.stderr.decode()
     told = done.stdout.decode()
     for part in (
         "# median() is wrong for an even number of values",
@@ -47,7 +47,7 @@ def test_fix(world: World) -> None:
 @pytest.mark.parametrize("scenario", [name for name in SCENARIOS if name != "fix"])
 def test_a_gate_refuses(world: World, scenario: str) -> None:
     done, directory = demo(world, "--scenario", scenario)
-    assert done.code == 0, done
+    assert done.code == 0, done.stderr.decode()
     told, gate = done.stdout.decode(), SCENARIOS[scenario].refused_by[0]
     assert f"  refused   {gate}" in told and f"refused by {gate}, as it should be" in told
     assert done.stderr.decode().split("\n")[-3].startswith(f"error: refused by: {gate}")
