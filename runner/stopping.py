@@ -15,9 +15,9 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runner import live, strays
@@ -139,8 +139,12 @@ class _Run:
         return of_run(self.name)
 
 
-def prove(state: Path, kill: Kill) -> Proof:
-    """Returns when every run that `kill` means is dead, or has survived for too long."""
+def prove(state: Path, kill: Kill, begun: Set[str] = frozenset()) -> Proof:
+    """Returns when every run that `kill` means is dead, or has survived for too long.
+
+    `begun` are leases that were there before the kill: whose report says that it was halted by
+    this kill has ended by itself meanwhile.
+    """
     waiting = list(_running(state))
     followed: list[_Run] = []
     until = time.monotonic() + GONE_S
@@ -157,7 +161,17 @@ def prove(state: Path, kill: Kill) -> Proof:
         if time.monotonic() > until:
             break
         time.sleep(POLL_S)
-    return _looked(state, followed, [each.name for each in waiting], until)
+    proof = _looked(state, followed, [each.name for each in waiting], until)
+    ended = {RunId(name) for name in begun if _was_halted(state, name, kill)}
+    return replace(proof, runs=tuple(sorted({*proof.runs, *ended})))
+
+
+def _was_halted(state: Path, name: str, kill: Kill) -> bool:
+    """Its report says so; read without the records, which are slow to import."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        told = json.loads((state / "runs" / name / "report.json").read_bytes())
+        return told["conclusion"] == "halted" and f"(kill {kill.id} " in told["problem"]["problem"]
+    return False
 
 
 def _looked(state: Path, followed: list[_Run], unknown: list[RunId], until: float) -> Proof:

@@ -33,6 +33,7 @@ def perform(state: Path, scope: Scope, subject: str, reason: str, *, as_json: bo
         ConfigError: the subject is none.
         InfraError: the kill cannot be written; nothing is stopped.
     """
+    begun = _begun(state)
     written = pull(state, scope, _named(state, scope, subject), reason, this_user())
     from runner.halting import noted  # only now: they are slow to import
     from runner.records.kill import Kill
@@ -42,7 +43,7 @@ def perform(state: Path, scope: Scope, subject: str, reason: str, *, as_json: bo
     kill = Kill.model_validate_json(written)
     pool = ThreadPoolExecutor(1)  # a runner that hangs may hold the ledger: it dies meanwhile
     noting = pool.submit(lambda: noted(state, kill, ledger_address(state)))
-    proof = prove(state, kill)
+    proof = prove(state, kill, begun)
     took_ms = _since_start_ms()
     receipt, trouble = _kept(noting)
     pool.shutdown(wait=False, cancel_futures=True)
@@ -54,6 +55,15 @@ def perform(state: Path, scope: Scope, subject: str, reason: str, *, as_json: bo
     else:
         _tell(kill, proof, left, took_ms)
     return InfraError.exit_code if left else 0
+
+
+def _begun(state: Path) -> frozenset[str]:
+    """Names of the leases before the kill: a run may have ended by it before it is looked at."""
+    try:
+        names = os.listdir(state / "live")
+    except OSError:
+        return frozenset()
+    return frozenset(name.removesuffix(".lock") for name in names if name.endswith(".lock"))
 
 
 def _named(state: Path, scope: str, subject: str) -> str:

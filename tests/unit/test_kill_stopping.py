@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ import pytest
 
 from runner import stopping
 from runner.halting import TARGET
-from runner.killswitch import Switch
+from runner.killswitch import Switch, why
 from runner.live import LIVE, held, take
 from runner.process import Child, clean_env, spawn
 from runner.records.kill import Target
@@ -137,3 +138,20 @@ def test_other_leases_are_no_runs(tmp_path: Path) -> None:
     assert proof.runs == () and proof.left == () and lease.path.is_dir()
     lease.close()
     assert prove(tmp_path / "absent", kill).runs == ()
+
+
+@pytest.mark.parametrize(
+    ("conclusion", "other", "told_of"),
+    [("halted", False, (RUN,)), ("halted", True, ()), ("published", False, ())],
+)
+def test_one_that_ended_by_the_kill_before_it_was_looked_at_is_told(
+    tmp_path: Path, conclusion: str, other: bool, told_of: tuple[str, ...]
+) -> None:
+    switch = Switch(tmp_path)
+    kills = [switch.pull("all", "", "loops", "user:ada") for _ in range(2)]
+    folder = tmp_path / "runs" / RUN
+    folder.mkdir(parents=True)
+    problem = {"problem": why(kills[other]), "remedy": "lift it"}
+    (folder / "report.json").write_text(json.dumps({"conclusion": conclusion, "problem": problem}))
+    assert prove(tmp_path, kills[0], frozenset({RUN, OTHER})).runs == told_of
+    assert prove(tmp_path, kills[0]).runs == ()
