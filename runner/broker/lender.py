@@ -17,7 +17,7 @@ from runner.broker.journal import Journal
 from runner.broker.keys import Key
 from runner.broker.rules import Rules
 from runner.broker.state import State
-from runner.broker.thread import in_thread
+from runner.broker.thread import looping
 from runner.broker.upstream import Upstream
 from runner.errors import InfraError
 from runner.records.usage import Budget, Price, ToolCall, Usage
@@ -94,7 +94,7 @@ class Broker:
             serve = partial(
                 self._serve, rules, trust, budget.wall_s, meter, state, journal, listener
             )
-            stack.enter_context(in_thread(serve))
+            stack.enter_context(looping(serve))
             yield BrokerLease(directory, meter, state)
 
     async def _serve(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from runner.in_thread import Started, in_thread
 
 if TYPE_CHECKING:
     import asyncio
@@ -13,23 +14,12 @@ if TYPE_CHECKING:
 Main = Callable[["asyncio.Event"], Coroutine[None, None, None]]
 
 
-@contextmanager
-def in_thread(main: Main) -> Iterator[None]:
+def looping(main: Main) -> AbstractContextManager[None]:
     """Runs `main(stop)`; leaving sets `stop`, waits for its end and raises what it raised."""
-    started: Future[Callable[[], object]] = Future()
-    with ThreadPoolExecutor(1, "broker") as pool:
-        done = pool.submit(_run, main, started)
-        try:
-            yield
-        finally:
-            either: list[Future[Any]] = [started, done]
-            wait(either, return_when=FIRST_COMPLETED)
-            if started.done():
-                started.result()()
-            done.result()
+    return in_thread("broker", lambda started: _run(main, started))
 
 
-def _run(main: Main, started: Future[Callable[[], object]]) -> None:
+def _run(main: Main, started: Started) -> None:
     import asyncio  # 40 ms, paid while the sandbox starts
 
     async def loop() -> None:

@@ -7,14 +7,15 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from runner.errors import ConfigError
 from runner.gateway.place import Place
+from runner.in_thread import Started, in_thread
 from runner.socket_path import short
 
 if TYPE_CHECKING:
@@ -45,28 +46,11 @@ def serving(
         listener = _unix(place, mode, stack) if isinstance(place, Path) else _tcp(*place)
         stack.callback(listener.close)
         listener.listen(BACKLOG)
-        with _running(application, listener, loop):
+        with in_thread("gateway", partial(_serve, application, listener, loop)):
             yield place if isinstance(place, Path) else (place[0], listener.getsockname()[1])
 
 
-@contextmanager
-def _running(application: ASGIApp, listener: socket.socket, loop: Loop) -> Iterator[None]:
-    started: Future[Callable[[], None]] = Future()
-    with ThreadPoolExecutor(1, "gateway") as pool:
-        done = pool.submit(_serve, application, listener, loop, started)
-        try:
-            yield
-        finally:
-            either: list[Future[Any]] = [started, done]
-            wait(either, return_when=FIRST_COMPLETED)
-            if started.done():
-                started.result()()
-            done.result()
-
-
-def _serve(
-    application: ASGIApp, listener: socket.socket, loop: Loop, started: Future[Callable[[], None]]
-) -> None:
+def _serve(application: ASGIApp, listener: socket.socket, loop: Loop, started: Started) -> None:
     """Heavy imports are paid here, while clients may already wait in the backlog."""
     import uvicorn
 
