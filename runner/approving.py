@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from runner.checking import Unlent
 from runner.errors import ConfigError, InfraError, NeedsApprovalError, RefusedError, RunnerError
 from runner.ledger.folder import PATCH, REPORT, RunFolder, find, folders
 from runner.lending import held_keys
+from runner.person import this_user
 from runner.policy.settings import load_settings
 from runner.records.approval import PREFIX, Action, Approval, ApprovalRules, Channel
 from runner.records.base import Oid, RunId
@@ -137,14 +137,6 @@ def sync(state: Path, pull: int | None, workflow_run: int | None) -> tuple[Taken
         reviews = read_reviews(GithubForge(remote, token), pull, workflow_run)
         taken += github.take(queue, reviews, remote)
     return tuple(taken)
-
-
-def this_user() -> str:
-    """As the system knows them, whatever the environment says."""
-    try:
-        return f"user:{pwd.getpwuid(os.getuid()).pw_name}"
-    except KeyError:
-        return f"user:{os.getuid()}"
 
 
 def require_key(state: Path, *, at_terminal: bool) -> None:

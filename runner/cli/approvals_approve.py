@@ -25,6 +25,7 @@ def command(
     from runner.cli.approvals_show import tell
     from runner.cli.ending import tell_end
     from runner.errors import ConfigError
+    from runner.person import this_user
     from runner.text import to_json
 
     home = tidied_state(state)
@@ -45,7 +46,7 @@ def command(
         tell_end(report, folder, as_json=as_json)
         sys.exit(report.exit_code)
     approving.require_key(home, at_terminal=True)
-    word = queue.resolve(asked.id, "yes", digest, approving.this_user(), "terminal")
+    word = queue.resolve(asked.id, "yes", digest, this_user(), "terminal")
     if as_json:
         click.echo(to_json(word.model_dump(mode="json")))
     else:

@@ -14,6 +14,7 @@ import click
 from runner.cli.address import ledger_address
 from runner.errors import ConfigError, InfraError, RunnerError
 from runner.killfile import pull
+from runner.live import LIVE, SUFFIX
 from runner.person import this_user
 
 if TYPE_CHECKING:
@@ -60,10 +61,10 @@ def perform(state: Path, scope: Scope, subject: str, reason: str, *, as_json: bo
 def _begun(state: Path) -> frozenset[str]:
     """Names of the leases before the kill: a run may have ended by it before it is looked at."""
     try:
-        names = os.listdir(state / "live")
+        names = os.listdir(state / LIVE)
     except OSError:
         return frozenset()
-    return frozenset(name.removesuffix(".lock") for name in names if name.endswith(".lock"))
+    return frozenset(name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX))
 
 
 def _named(state: Path, scope: str, subject: str) -> str:
