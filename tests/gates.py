@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +23,7 @@ from runner.gateway.gate import Gate
 from runner.gateway.place import Place
 from runner.gateway.server import serving
 from runner.ports import Ledger
+from runner.process import Child, kill_group
 from runner.records.base import Sha256
 from runner.records.decision import Answer, Constraints, Proposal, Request, Verdict
 from runner.records.evidence import AgentId
@@ -150,3 +153,22 @@ def together(work: Callable[[int], object], times: int) -> list[object]:
 
 def request(**more: Any) -> Request:
     return Request.model_validate(asking(**more))
+
+
+@contextmanager
+def ending(child: Child) -> Iterator[Child]:
+    """Asked to end when this is left, and killed when it does not."""
+    try:
+        yield child
+    finally:
+        if child.poll() is None:
+            child.send_signal(signal.SIGTERM)
+            try:
+                child.wait(20)
+            except subprocess.TimeoutExpired:
+                kill_group(child.pid)
+                child.wait()
+                raise
+        for pipe in (child.stdin, child.stdout, child.stderr):
+            if pipe is not None:
+                pipe.close()

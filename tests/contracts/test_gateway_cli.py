@@ -23,7 +23,7 @@ from runner.ledger.ledger import open_ledger
 from runner.process import Child, Completed, clean_env, kill_group, run, spawn
 from runner.records.evidence import Entry
 from runner.serving import named
-from tests.gates import client_of
+from tests.gates import client_of, ending
 
 CLI = (sys.executable, "-m", "runner")
 RULES = """
@@ -57,22 +57,13 @@ def _env(home: Path, **more: str) -> dict[str, str]:
 def _serving(home: Path, *more: str) -> Iterator[tuple[dict[str, str], Child]]:
     """What its ready line says, and the process, which is ended."""
     state = ("--state", str(home / "state"))
-    child = spawn([*CLI, "gateway", "serve", "--json", *state, *more], env=_env(home))
-    try:
+    with ending(
+        spawn([*CLI, "gateway", "serve", "--json", *state, *more], env=_env(home))
+    ) as child:
         assert child.stdout is not None and child.stderr is not None
         line = child.stdout.readline()
         assert line, child.stderr.read().decode()
         yield json.loads(line), child
-    finally:
-        if child.poll() is None:
-            child.send_signal(signal.SIGTERM)
-            try:
-                child.wait(20)
-            finally:
-                kill_group(child.pid)
-        for pipe in (child.stdin, child.stdout, child.stderr):
-            if pipe is not None:
-                pipe.close()
 
 
 def _exec(home: Path, *words: str, options: tuple[str, ...] = (), **env: str) -> Completed:

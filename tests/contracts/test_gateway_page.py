@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -16,26 +13,11 @@ import httpx
 from runner.asking import require_key
 from runner.gateway import statements
 from runner.ledger.ledger import open_ledger
-from runner.process import Child, clean_env, kill_group, run, spawn
+from runner.process import Child, clean_env, run, spawn
+from tests.gates import ending
 
 CLI = (sys.executable, "-m", "runner")
 RULES = '[[rules]]\npattern = ["date"]\ndecision = "prompt"\njustification = "looked at"\n'
-
-
-@contextmanager
-def _ended(child: Child) -> Iterator[Child]:
-    try:
-        yield child
-    finally:
-        if child.poll() is None:
-            child.send_signal(signal.SIGTERM)
-            try:
-                child.wait(20)
-            finally:
-                kill_group(child.pid)
-        for pipe in (child.stdin, child.stdout, child.stderr):
-            if pipe is not None:
-                pipe.close()
 
 
 def test_a_person_approves_in_a_browser_what_waits(tmp_path: Path) -> None:
@@ -51,13 +33,13 @@ def test_a_person_approves_in_a_browser_what_waits(tmp_path: Path) -> None:
         for role, name in (("agent", "ci"), ("approver", "ada"))
     )
     serving = (*CLI, "gateway", "serve", "--json", *state, "--tcp", "127.0.0.1:0")
-    with _ended(spawn(serving, env=env)) as server:
+    with ending(spawn(serving, env=env)) as server:
         assert server.stdout is not None
         place = json.loads(server.stdout.readline())["place"]
         words = (*CLI, "gate", "exec", "--url", place, "--wait", "60", "--", "date", "+%%%%")
         as_agent = {**env, "CODEX_RUNNER_GATE_TOKEN": agent}
         with (
-            _ended(spawn(words, env=as_agent)) as waiting,
+            ending(spawn(words, env=as_agent)) as waiting,
             httpx.Client(base_url=place, auth=("ada", person), trust_env=False) as browser,
         ):
             assert browser.get("/approvals", auth=("ci", agent)).status_code == 403
