@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import subprocess
 from dataclasses import dataclass
 
 from tests.live.world import CLI, World
+from tests.terminal import typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,22 +18,5 @@ class Said:
 
 def at_terminal(world: World, *words: str, answers: str = "") -> Said:
     """Any verb, in the repository; `answers` are typed."""
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [*CLI, *words],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env=world.env(),
-        cwd=world.sample.repository,
-    ) as child:
-        os.close(theirs)
-        os.write(ours, answers.encode())
-        said = b""
-        try:
-            while chunk := os.read(ours, 65536):
-                said += chunk
-        except OSError:  # the other side is closed
-            pass
-    os.close(ours)
-    return Said(child.returncode, said.decode(errors="replace").replace("\r\n", "\n"))
+    argv, here = [*CLI, *words], world.sample.repository
+    return Said(*typed(argv, answers, world.env(), here))

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import stat
-import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -23,6 +21,7 @@ from runner.policy.repo_policy import LOCATIONS
 from runner.process import clean_env, run
 from runner.starter import task_text, workflow_text
 from runner.starter.draft import draft
+from tests.terminal import typed
 from tests.unit.test_report_verbs import git
 
 POLICY, TASK, WORKFLOW = LOCATIONS[0], task_text.PATH, workflow_text.PATH
@@ -79,19 +78,7 @@ def _content(path: Path) -> bytes:
 
 def answered(checkout: Path, answers: str) -> tuple[int, str]:
     """At a terminal: exit code, and everything that was said there."""
-    ours, theirs = pty.openpty()
-    argv = [sys.executable, "-m", "runner", "init", "-C", str(checkout)]
-    with subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs) as child:
-        os.close(theirs)
-        os.write(ours, answers.encode())
-        said = b""
-        try:
-            while chunk := os.read(ours, 65536):
-                said += chunk
-        except OSError:  # the other side is closed
-            pass
-    os.close(ours)
-    return child.returncode, said.decode()
+    return typed([sys.executable, "-m", "runner", "init", "-C", str(checkout)], answers)
 
 
 def test_yes_writes_three_files(checkout: Path) -> None:
