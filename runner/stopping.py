@@ -82,12 +82,13 @@ class _Run:
         return any(target.hit_by(kill) for target in targets) if targets else None
 
     def signal(self) -> None:
-        """Remembers what it has, and tells it. A run that has let go of its lease is over: its
-        runner would die of the signal with its last words."""
-        if (pid := self.pid) and self.held():
+        """Remembers what it has, and tells it, unless it has let go of its lease: a runner that is
+        over would die of the signal with its last words. So that is asked last."""
+        if pid := self.pid:
             self.processes = dict(_tree(pid))
-            with suppress(OSError):
-                os.kill(pid, signal.SIGTERM)
+            if self.held():
+                with suppress(OSError):
+                    os.kill(pid, signal.SIGTERM)
             with suppress(InfraError):
                 self.containers = frozenset(self._containers())
 

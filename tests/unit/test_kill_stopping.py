@@ -18,8 +18,10 @@ from runner.halting import TARGET
 from runner.killswitch import Switch, why
 from runner.live import LIVE, held, take
 from runner.process import Child, clean_env, spawn
+from runner.records.base import RunId
 from runner.records.kill import Target
 from runner.stopping import prove
+from tests.live.world import wait_until
 
 RUN, OTHER = "20261120-102233-7f3a9c", "20261120-102233-000000"
 RUNNER = """
@@ -36,7 +38,14 @@ def end(*_):
     lease.close()
     sys.exit(0)
 
+def over(*_):
+    lease.close()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    time.sleep(0.3)
+    sys.exit(0)
+
 signal.signal(signal.SIGTERM, signal.SIG_IGN if deaf else end)
+signal.signal(signal.SIGUSR1, over)
 print("ready", flush=True)
 time.sleep(600)
 """
@@ -91,6 +100,24 @@ def test_one_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         child.send_signal(signal.SIGSTOP)
         assert prove(tmp_path, kill).left == ()
         assert child.wait(10) == -signal.SIGKILL
+
+
+def test_one_that_is_over_while_it_is_looked_at_has_its_last_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kill = Switch(tmp_path).pull("run", RUN, "loops", "user:ada")
+    looked = stopping._tree
+
+    def slow(pid: int) -> list[tuple[int, str]]:
+        found = [*looked(pid)]
+        os.kill(pid, signal.SIGUSR1)
+        wait_until(lambda: not held(tmp_path / LIVE, RUN), "the end of the run")
+        return found
+
+    with runner(tmp_path, RUN, told(RUN)) as child:
+        monkeypatch.setattr(stopping, "_tree", slow)
+        assert prove(tmp_path, kill) == stopping.Proof((RunId(RUN),))
+        assert child.wait(10) == 0
 
 
 def test_all_of_them(tmp_path: Path) -> None:
