@@ -127,11 +127,11 @@ class History:
     """
 
     def __init__(self, outcomes: Iterable[Outcome], now: datetime) -> None:
-        unique = {(each.opportunity, each.kind, each.receipt): _by(now, each) for each in outcomes}
+        unique: dict[tuple[str, str, str], Outcome] = {}
+        for each in sorted((_by(now, each) for each in outcomes), key=_whole):
+            unique.setdefault((each.opportunity, each.kind, each.receipt), each)
+        ordered = [*unique.values()]
         self.today = day_of(now)
-        ordered = sorted(
-            unique.values(), key=lambda each: (each.at, each.opportunity, each.receipt)
-        )
         self.outcomes = tuple(ordered)
         self.merges = tuple(_merges(ordered))
         self.failures = tuple(each for each in reversed(ordered) if each.kind in WEIGHTS)
@@ -274,6 +274,12 @@ def _merges(ordered: list[Outcome]) -> Iterator[Merge]:
 
 def _by(now: datetime, outcome: Outcome) -> Outcome:
     return outcome if outcome.at <= now else outcome.model_copy(update={"at": now})
+
+
+def _whole(outcome: Outcome) -> tuple[datetime, tuple[str, ...], int, bool]:
+    """By time, and two that differ at all have one order."""
+    names = (outcome.opportunity, outcome.receipt, outcome.kind, outcome.cluster)
+    return outcome.at, (*names, outcome.generation), outcome.size, outcome.independent
 
 
 def _sized(outcome: Outcome) -> int:

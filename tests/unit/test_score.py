@@ -144,6 +144,12 @@ def test_order_and_repetition_do_not_matter(past: list[Outcome], chance: object)
     assert scored(shuffled, TODAY) == scored(past, TODAY)
 
 
+def test_of_two_that_bear_one_receipt_the_same_counts_in_any_order() -> None:
+    here, there = (outcome("merged", 0, "r1", cluster=place) for place in "01")
+    other = outcome("merged", 0, "r0", cluster="0")
+    assert scored([there, other, here], TODAY) == scored([here, there, other], TODAY)
+
+
 @CHEAP
 @given(outcomes(), st.integers(0, TODAY))
 def test_a_merge_told_twice_counts_once(past: list[Outcome], day: int) -> None:
