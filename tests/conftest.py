@@ -14,11 +14,16 @@ import pytest
 from runner.gates.scanner import Scanner
 from runner.records.scan import Sample
 
-hypothesis.settings.register_profile("any machine", deadline=None)
-hypothesis.settings.load_profile("any machine")  # no test is timed
-
 NO_SKIPS = "RUNNER_TESTS_NO_SKIPS"
-"""Set in CI: a skipped test is a failed suite there."""
+"""Set in CI: a skipped test is a failed suite there, and laws have the same examples each time, so
+that a change answers for itself; everywhere else each run looks for new ones."""
+
+hypothesis.settings.register_profile(
+    "any machine",
+    deadline=None,  # no test is timed
+    derandomize=NO_SKIPS in os.environ,
+)
+hypothesis.settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session", autouse=True)
