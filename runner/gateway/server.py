@@ -19,11 +19,13 @@ from runner.in_thread import Started, in_thread
 from runner.socket_path import short
 
 if TYPE_CHECKING:
+    import uvicorn
     from starlette.types import ASGIApp
 
 BACKLOG = 128
 KEEP_ALIVE_S = 30
 GRACE_S = 2
+SETTLING_TURNS = 5
 HEAD_BYTES = 64 * 1024
 Loop = Literal["auto", "asyncio"]
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
@@ -54,8 +56,6 @@ def _serve(application: ASGIApp, listener: socket.socket, loop: Loop, started: S
     """Heavy imports are paid here, while clients may already wait in the backlog."""
     import uvicorn
 
-    from runner.gateway.protocol import MOST_CONNECTIONS, Protocol
-
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
@@ -67,14 +67,29 @@ def _serve(application: ASGIApp, listener: socket.socket, loop: Loop, started: S
             await self._over.wait()
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            """Nor is anything waited for when nobody is there."""
-            if self.server_state.connections or self.server_state.tasks:
-                await super().shutdown(sockets)
-                return
+            """Nor is anything waited for when nobody is there; but no connection is left open: one
+            that is would keep some loops from ending."""
+            for each in sockets or ():
+                asyncio.get_running_loop().remove_reader(each)
+            await _settled()  # asyncio forgets whom it accepted if the server goes first
             for each in (*self.servers, *(sockets or ())):
                 each.close()
+            await _settled()
+            if self.server_state.connections or self.server_state.tasks:
+                await super().shutdown(sockets)
+                for left in [*self.server_state.connections]:  # their time is over
+                    left.transport.abort()
+                await _settled()
 
-    config = uvicorn.Config(
+    Server(_configured(application, loop)).run(sockets=[listener])
+
+
+def _configured(application: ASGIApp, loop: Loop) -> uvicorn.Config:
+    from uvicorn import Config
+
+    from runner.gateway.protocol import MOST_CONNECTIONS, Protocol
+
+    return Config(
         application,
         http=Protocol,
         loop=loop,
@@ -92,7 +107,12 @@ def _serve(application: ASGIApp, listener: socket.socket, loop: Loop, started: S
         timeout_graceful_shutdown=GRACE_S,
         h11_max_incomplete_event_size=HEAD_BYTES,
     )
-    Server(config).run(sockets=[listener])
+
+
+async def _settled() -> None:
+    """Who was accepted, or ended, a moment ago is known to be so a few turns of the loop later."""
+    for _ in range(SETTLING_TURNS):
+        await asyncio.sleep(0)
 
 
 def _tell(loop: asyncio.AbstractEventLoop, over: asyncio.Event) -> None:
