@@ -161,8 +161,10 @@ def _code(tree: Tree, heard: Heard, out_of_memory: bool, own: int) -> int:
         return told
     if out_of_memory:
         return KILLED
+    said = tree.told.decode(errors="replace").split(",")[0] or "nothing"
     silent = f"it ended with status {own} " + ("before" if tree.first is None else "after")
-    complaint = (heard.tail().strip().splitlines() or [f"{silent} its first process was made"])[-1]
+    silent += f" its first process was made, and told {said}"
+    complaint = (heard.tail().strip().splitlines() or [silent])[-1]
     if complaint.startswith("bwrap: execvp"):
         return NOT_FOUND if complaint.endswith("No such file or directory") else NOT_EXECUTABLE
     raise InfraError(f"bubblewrap made no sandbox: {complaint}", "run `codex-runner doctor`")

@@ -50,6 +50,7 @@ class Tree:
         self.group = group
         """With what limits the sandbox besides, once it is started."""
         self._walls, self._root = walls, root
+        self.told = b""
         self._init = 0
         self._handle = -1
         self._ended = False
@@ -118,11 +119,10 @@ class Tree:
             os.write(self._gate, b"2")
 
     def exit_code(self) -> int | None:
-        """The command's, as bubblewrap saw it; None = it never ran."""
-        told = b""
+        """The command's, as bubblewrap saw it; None = it never ran. `told` is all that it said."""
         while chunk := os.read(self._status, 65536):
-            told += chunk
-        codes = [line for line in told.splitlines() if b'"exit-code"' in line]
+            self.told += chunk
+        codes = [line for line in self.told.splitlines() if b'"exit-code"' in line]
         return int(json.loads(codes[-1])["exit-code"]) if codes else None
 
     @property

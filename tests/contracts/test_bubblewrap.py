@@ -76,7 +76,7 @@ def test_one_that_ends_without_a_word_is_told_by_its_status(
     (tmp_path / "codex-resources").mkdir()
     package.bubblewrap.write_text(f"#!/bin/sh\n{ending}\n")
     package.bubblewrap.chmod(0o755)
-    with pytest.raises(InfraError, match=f"{status} before its first process was made"):
+    with pytest.raises(InfraError, match=f"{status} before its first .* and told nothing"):
         Probe(BubblewrapEngine(package), tmp_path.resolve()).sh("true")
 
 
