@@ -18,6 +18,11 @@ NO_SKIPS = "RUNNER_TESTS_NO_SKIPS"
 """Set in CI: a skipped test is a failed suite there, and laws have the same examples each time, so
 that a change answers for itself; everywhere else each run looks for new ones."""
 
+OPTIONAL = {"runsc": "contracts/test_gvisor.py"}
+"""Programs the suite can do without, and what is only collected where they are installed."""
+ABSENT = [program for program in OPTIONAL if shutil.which(program) is None]
+collect_ignore = [OPTIONAL[program] for program in ABSENT]
+
 hypothesis.settings.register_profile(
     "any machine",
     deadline=None,  # no test is timed
@@ -76,6 +81,11 @@ def warm_scanner(tmp_path_factory: pytest.TempPathFactory) -> Path:
             draft.rename(compiled)
     shutil.copytree(compiled, mine)
     return mine
+
+
+def pytest_report_header() -> str:
+    untried = [f"{program} is not installed: {OPTIONAL[program]} is left out" for program in ABSENT]
+    return "; ".join(untried) or f"installed: {', '.join(OPTIONAL)}"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

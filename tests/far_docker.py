@@ -7,6 +7,7 @@ What it shares with this machine is the socket of its API, and the kernel.
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import shutil
 import signal
@@ -48,7 +49,8 @@ mount --bind "$1" /mnt/api
 shift
 ip link set lo up
 for place; do [ ! -d "$place" ] || mount -t tmpfs tmpfs "$place"; done
-exec dockerd --host unix:///mnt/api/docker.sock --data-root /var/lib/docker \
+exec dockerd --config-file /mnt/api/daemon.json \
+  --host unix:///mnt/api/docker.sock --data-root /var/lib/docker \
   --exec-root /run/far-docker --pidfile /run/far-docker.pid --storage-driver overlay2 \
   --bridge none --iptables=false --ip6tables=false --log-level error \
   --host tcp://127.0.0.1:2376 --tlsverify --tlscacert /mnt/api/ca.pem \
@@ -112,6 +114,7 @@ def far_docker() -> Iterator[Far]:
         address = f"unix://{folder}/docker.sock"
         hidden = [*HIDDEN, *_outside(Path.cwd())]
         certify(Path(folder))
+        (Path(folder) / "daemon.json").write_text(json.dumps({"runtimes": _runtimes()}))
         command = ["sh", "-c", SCRIPT, "sh", folder, *hidden]
         unshare = ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"]
         with (
@@ -147,6 +150,17 @@ def certify(folder: Path) -> None:
     (folder / "cert.pem").write_bytes(whole)
     secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (folder / "key.pem").write_bytes(secret)
+
+
+def _runtimes() -> dict[str, object]:
+    """gVisor as the README says it is set up, where it is installed; `shut` lacks what it needs."""
+    path = shutil.which("runsc")
+    sets = {"gvisor": ["--host-uds=open", "--oci-seccomp"], "shut": ["--ignore-cgroups"]}
+    runtimes = {
+        name: {"path": path, "runtimeArgs": ["--network=none", *arguments]}
+        for name, arguments in sets.items()
+    }
+    return dict(runtimes) if path else {}
 
 
 def _outside(here: Path) -> list[str]:

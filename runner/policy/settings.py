@@ -56,10 +56,11 @@ class Settings(Record):
     runtime: str | None = None
     """Of the docker engine, e.g. `runsc`; None = its default.
 
-    gVisor has a kernel of its own: our seccomp profile only filters what that kernel asks of the
-    host's, codex's inner sandbox does not start (`inner_sandbox = "auto"` goes without), and the
-    broker is reached only with `--host-uds=open` (before 2023: `--fsgofer-host-uds`) among the
-    `runtimeArgs`. With `--ignore-cgroups` no limit on memory, processes or CPUs is in force.
+    gVisor has a kernel of its own, in which codex's inner sandbox does not start. Among its
+    `runtimeArgs` have to be `--host-uds=open` (before 2023: `--fsgofer-host-uds`), without which no
+    broker is reached, and `--oci-seccomp`, without which our profile filters nothing; with
+    `--ignore-cgroups` no limit on memory, processes or CPUs is in force. The self-test finds each.
+    A sandbox that passes one of these limits ends as a whole.
     """
     inner_sandbox: InnerSandbox = "auto"
     key: str = "env:OPENAI_API_KEY"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -93,11 +94,23 @@ class DockerEngine:
         try:
             version = docker_socket.ask("/version", self.address) or {}
             image = docker_socket.ask(f"/images/{self.image}/json", self.address) or {}
+            runtime = self._runtime()
         except InfraError:
             return "unreachable"
         codex = self.codex.root if self.codex else None
-        told = f"{version.get('Components')} {image.get('Id')} {self.runtime} {codex}"
+        told = f"{version.get('Components')} {image.get('Id')} {runtime} {codex}"
         return f"{self.address} {told}"
+
+    def _runtime(self) -> str:
+        """Its name, settings and file: the engine's version tells nothing of them."""
+        info: Mapping[str, Any] = docker_socket.ask("/info", self.address) or {}
+        name = self.runtime or info.get("DefaultRuntime")
+        settings = {**((info.get("Runtimes") or {}).get(name) or {})}
+        settings.pop("status", None)  # what it can do, at length
+        with suppress(OSError):
+            found = os.stat(shutil.which(str(settings.get("path"))) or "")
+            settings["file"] = (found.st_ino, found.st_size, found.st_mtime_ns)
+        return f"{name} {settings}"
 
     def reachable(self) -> bool:
         """Whether an engine answers and has the image; milliseconds, and no more than that."""
@@ -218,12 +231,13 @@ class DockerEngine:
             if self.codex is None:
                 raise InfraError("codex is not installed", "pip install openai-codex-cli-bin")
             files.append(Bind(self.codex.root.resolve(), CODEX))
+        runtime = self.runtime or self.info(client).get("DefaultRuntime")
         return docker_spec.Host(
             image=self.usable_image(),
             uid=self.uid,
             gid=self.gid,
             cpus=int(self.info(client).get("NCPU") or spec.walls.cpus),
-            seccomp=docker_profile(spec.nested),
+            seccomp=docker_profile(spec.nested, traced=runtime != "runc"),
             confinement=apparmor.container_options(self.info(client)),
             files=tuple(files),
             runtime=self.runtime,

@@ -14,6 +14,7 @@ from runner.records.sandbox import CODEX, Bind, Check, Overlay, SandboxSpec, Scr
 from runner.sandbox import apparmor
 from runner.sandbox.docker import DockerEngine
 from runner.sandbox.docker_spec import unenforced
+from runner.sandbox.posture_judge import GVISOR
 from runner.sandbox.probe import Answers, failed, trial_overlay
 
 OLDEST_API = (1, 40)
@@ -24,10 +25,14 @@ HOME = "/home/probe"
 MORE_RUNTIMES = (
     'install it and name it under "runtimes" in /etc/docker/daemon.json, or unset runtime'
 )
+DELEGATE = "let systemd delegate memory, pids and cpu of cgroup v2 to the engine's user"
 PODMAN = "this is Podman: its API takes no seccomp profile but a file it already has"
 NOT_PODMAN = "point DOCKER_HOST at a Docker engine, or use --engine bubblewrap"
 SEEN = {True: "sees this machine's files", False: "sees none of this machine's: they are sent"}
-LOOK = f"echo nonce=$(cat {NONCE}); echo net=$(sed -n 's/^ *//;s/:.*//p' /proc/net/dev)"
+LOOK = (
+    f"echo nonce=$(cat {NONCE}); echo net=$(sed -n 's/^ *//;s/:.*//p' /proc/net/dev); "
+    "echo kernel=$(uname -v)"
+)
 CHANGE = "echo made > made && rm gone && mkdir fresh && mv fresh renamed && echo overlay=works"
 NEST = f"{CODEX}/bin/codex sandbox -P :workspace -- true && echo inner=works"
 
@@ -91,8 +96,10 @@ def _seccomp(info: Mapping[str, Any]) -> Check:
 def _limits(info: Mapping[str, Any]) -> Check:
     missing = unenforced(info)
     detail = f"not enforced here: {', '.join(missing)}" if missing else "memory, pids, cpus"
-    remedy = "mount the memory, pids and cpu control groups" if missing else ""
-    return Check(name="limits", ok=not missing, detail=detail, remedy=remedy, required=False)
+    rootless = "name=rootless" in (info.get("SecurityOptions") or ())
+    remedy = DELEGATE if rootless else "mount the memory, pids and cpu control groups"
+    told = remedy if missing else ""
+    return Check(name="limits", ok=not missing, detail=detail, remedy=told, required=False)
 
 
 def _tried(engine: DockerEngine, folder: Path) -> tuple[Check, ...]:
@@ -151,14 +158,16 @@ def _inner(engine: DockerEngine, values: Mapping[str, str], complaint: str) -> t
             name="inner sandbox",
             ok=ok,
             detail="codex's own sandbox starts" if ok else f"inner sandbox off: {complaint}",
-            remedy="" if ok else _remedy(engine),
+            remedy="" if ok else _remedy(engine, values),
             required=False,
         ),
     )
 
 
-def _remedy(engine: DockerEngine) -> str:
+def _remedy(engine: DockerEngine, values: Mapping[str, str]) -> str:
     """docker's own AppArmor profile forbids every mount; ours does not."""
+    if values.get("kernel") == GVISOR:
+        return 'set inner_sandbox = "off": it starts in no gVisor, which is a kernel by itself'
     with engine.connected() as client:
         options = engine.info(client).get("SecurityOptions") or ()
     if engine.codex is not None and any("name=apparmor" in option for option in options):

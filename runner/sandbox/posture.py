@@ -16,7 +16,8 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,20 @@ from runner import process
 from runner.errors import InfraError
 from runner.ports import Engine
 from runner.records.base import RunId
-from runner.records.sandbox import BROKER, SOCKETS, Bind, Check, Exit, Overlay, SandboxSpec, Scratch
+from runner.records.sandbox import (
+    BROKER,
+    SOCKETS,
+    Bind,
+    Check,
+    Exit,
+    Overlay,
+    SandboxSpec,
+    Scratch,
+    Walls,
+)
 from runner.remove import remove_tree
 from runner.sandbox import posture_look, posture_tell, posture_try
-from runner.sandbox.posture_asked import COVERS, MADE, WALLS, Host, questions
+from runner.sandbox.posture_asked import COVERS, MADE, ROOM, WALLS, Host, questions
 from runner.sandbox.posture_judge import Facts
 from runner.sandbox.posture_table import judge, objections
 from runner.sandbox.probe import Answers, failed
@@ -64,21 +75,40 @@ def examine(engine: Engine, scratch: Path, nested: bool) -> tuple[Check, ...]:
 
 
 def judged_inside(engine: Engine, folder: Path, host: Host, nested: bool) -> tuple[Check, ...]:
-    """One sandbox of the agent's shape, looked at from inside; its files are left in `folder`."""
-    spec = _sandbox(engine, folder, host, nested)
+    """A sandbox of the agent's shape, looked at from inside; its files are left in `folder`.
+
+    gVisor gets a roomier one, and to pass its memory limit one more: it ends of passing one.
+    """
+    try:
+        found = _looked(engine, folder / "first", questions(host, nested), WALLS, nested)
+    except InfraError:
+        found = None
+    if found is None or found.cut_short:
+        asked = questions(host, nested, walls=ROOM)
+        found = _looked(engine, folder / "roomy", asked, ROOM, nested)
+        if found.told and found.cut_short:
+            asked["only"] = ("memory",)
+            last = _looked(engine, folder / "memory", asked, ROOM, nested)
+            found = replace(found, told={**found.told, **last.told}, alone=last.exit)
+    return judge(found)
+
+
+def _looked(
+    engine: Engine, folder: Path, asked: Mapping[str, object], walls: Walls, nested: bool
+) -> Facts:
+    spec = _sandbox(engine, folder, asked, walls, nested)
     heard = Answers()
-    ended = engine.run(spec, b"", heard)
+    with _doors(folder / "broker"):
+        ended = engine.run(spec, b"", heard)
     assert spec.workspace is not None
     made = spec.workspace.upper / MADE
-    return judge(
-        facts(
-            heard.out,
-            spec=spec,
-            exit=ended,
-            marker=str(folder),
-            owner=made.lstat().st_uid if made.exists() else None,
-            changed=tuple(_changed(spec.workspace)),
-        )
+    return facts(
+        heard.out,
+        spec=spec,
+        exit=ended,
+        marker=str(folder),
+        owner=made.lstat().st_uid if made.exists() else None,
+        changed=tuple(_changed(spec.workspace)),
     )
 
 
@@ -105,11 +135,11 @@ def scripts(folder: Path, asked: Mapping[str, object]) -> None:
     (folder / "asked.json").write_text(json.dumps(asked))
 
 
-def _sandbox(engine: Engine, folder: Path, host: Host, nested: bool) -> SandboxSpec:
+def _sandbox(
+    engine: Engine, folder: Path, asked: Mapping[str, object], walls: Walls, nested: bool
+) -> SandboxSpec:
     etc, broker = _made(folder / "etc"), _made(folder / "broker")
-    scripts(etc, questions(host, nested))
-    for name in SOCKETS:
-        _bind_socket(broker, name)
+    scripts(etc, asked)
     tell = f'"$0" -I -S {ETC}/posture_tell.py'
     run = [f"{tell} posture_{part} {ETC}/asked.json" for part in ("look", "try")]
     return SandboxSpec(
@@ -117,7 +147,7 @@ def _sandbox(engine: Engine, folder: Path, host: Host, nested: bool) -> SandboxS
         role="probe",
         argv=("/bin/sh", "-c", " && ".join(run), engine.python),
         env={"PATH": engine.path, "HOME": HOME, "CODEX_HOME": HOME, "LANG": "C.UTF-8"},
-        walls=WALLS,
+        walls=walls,
         workspace=_workspace(engine, folder),
         binds=(Bind(etc, ETC), Bind(broker, BROKER)),
         scratch=(Scratch("/tmp", 1024), Scratch(HOME, 256)),
@@ -191,14 +221,18 @@ def listening() -> Iterator[Host]:
         yield Host(tcp.getsockname()[1], name)
 
 
-def _bind_socket(directory: Path, name: str) -> None:
-    """Through a descriptor: a socket's path must be short."""
+@contextmanager
+def _doors(directory: Path) -> Iterator[None]:
+    """Where broker and gate would listen; bound through a descriptor: paths must be short."""
     number = os.open(directory, os.O_PATH)
-    try:
-        with socket.socket(socket.AF_UNIX) as listener:
+    with ExitStack() as stack:
+        stack.callback(os.close, number)
+        for name in SOCKETS:
+            listener = stack.enter_context(socket.socket(socket.AF_UNIX))
             listener.bind(f"/proc/self/fd/{number}/{name}")
-    finally:
-        os.close(number)
+            listener.listen()
+            (directory / name).chmod(0o666)
+        yield
 
 
 def _made(path: Path) -> Path:

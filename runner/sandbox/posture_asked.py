@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from runner.records.sandbox import WORK, Walls
+from runner.records.sandbox import BROKER, SOCKETS, WORK, Walls
 from runner.sandbox.resources import resource
 
 COVERS = (".git", ".codex", ".agents")
@@ -14,8 +14,8 @@ MADE = "posture-made"
 """A file the sandbox makes in its workspace."""
 WALLS = Walls(wall_s=20, memory_mib=64, pids=64, file_mib=1, open_files=128, output_mib=8)
 """Small, so that reaching them costs little."""
-MEMORY_MIB = 96
-"""What is touched against `WALLS.memory_mib`."""
+ROOM = replace(WALLS, wall_s=60, memory_mib=512, pids=128)
+"""For a kernel that itself lives within its sandbox's limits."""
 PLACES = ("/", "/usr", "/etc", "/bin", "/lib", "/opt", "/home", "/root", "/var", "/run", "/dev")
 SOCKET_PLACES = ("/run", "/var/run", "/tmp", "/var/tmp", "/home", "/root", "/srv", "/mnt", "/opt")
 CALLS = """
@@ -60,7 +60,9 @@ class Host:
     abstract: str
 
 
-def questions(host: Host, nested: bool, work: str = WORK) -> dict[str, object]:
+def questions(
+    host: Host, nested: bool, work: str = WORK, walls: Walls = WALLS
+) -> dict[str, object]:
     """For one sandbox, as JSON; paths are those inside."""
     numbers = json.loads(resource("syscalls.json").read_text()).get(platform.machine(), {})
     calls = CALLS if nested else CALLS + FLAT
@@ -69,6 +71,7 @@ def questions(host: Host, nested: bool, work: str = WORK) -> dict[str, object]:
         "abstract": host.abstract,
         "families": FAMILIES,
         "calls": {name: numbers[name] for name in calls.split()},
+        "doors": [f"{BROKER}/{name}" for name in SOCKETS],
         "places": PLACES,
         "socket_places": SOCKET_PLACES,
         "unwritable": UNWRITABLE.split(),
@@ -77,8 +80,8 @@ def questions(host: Host, nested: bool, work: str = WORK) -> dict[str, object]:
         "made": MADE,
         "protected": COVERS,
         "scratch": "/tmp",
-        "file_bytes": WALLS.file_mib << 20,
-        "open_files": WALLS.open_files,
-        "pids": WALLS.pids,
-        "memory_mib": MEMORY_MIB,
+        "file_bytes": walls.file_mib << 20,
+        "open_files": walls.open_files,
+        "pids": walls.pids,
+        "memory_mib": walls.memory_mib * 3 // 2,
     }

@@ -21,7 +21,11 @@ UNSUPPORTED = frozenset({"EAFNOSUPPORT", "EPROTONOSUPPORT", "ESOCKTNOSUPPORT"})
 """Enough of gVisor; of Linux it only says: not loaded yet."""
 GVISOR = "#1 SMP Sun Jan 10 15:06:54 PST 2016"
 """What gVisor calls itself. Its kernel is a process without privileges on this machine, so what it
-implements, or does not tell of filters, is no way to this machine's kernel."""
+implements, or does not tell of privileges, is no way to this machine's kernel."""
+PANIC = 2
+"""What gVisor's kernel ends with when this machine refuses it a thread."""
+SIGKILLED = 137
+"""As the engine's host kills it for memory; not every engine notices why."""
 ITS_DEVICES = frozenset({"fuse", "net/tun"})
 """Of gVisor's own making."""
 KILLED = frozenset({"signal 31", "signal 11"})
@@ -62,6 +66,8 @@ class Facts:
     """Host uid of a file the sandbox made; None = it made none."""
     changed: tuple[str, ...]
     """Protected files that were changed, as the host sees them."""
+    alone: Exit | None = None
+    """How a sandbox ended that did nothing but pass its memory limit, where one was needed."""
 
     def __getitem__(self, name: str) -> Any:
         if self.told.get(name) is not None:
@@ -71,6 +77,17 @@ class Facts:
     @property
     def gvisor(self) -> bool:
         return bool(self["machine"]["kernel"] == GVISOR)
+
+    @property
+    def said_gvisor(self) -> bool:
+        """`gvisor`, and no objection where nothing was said."""
+        machine = self.told.get("machine")
+        return isinstance(machine, Mapping) and machine.get("kernel") == GVISOR
+
+    @property
+    def cut_short(self) -> bool:
+        """gVisor lives within its sandbox's limits: what passes one ends it, or it never starts."""
+        return "machine" not in self.told or (self.said_gvisor and "memory" not in self.told)
 
 
 Objections = Iterator[str]
@@ -141,7 +158,7 @@ def privileges(facts: Facts) -> Objections:
         who = "" if name == "self" else f"process {name}: "
         if not facts.gvisor and status["NoNewPrivs"] != "1":
             yield f"{who}may gain privileges"
-        if not facts.gvisor and status["Seccomp"] != "2":
+        if status["Seccomp"] != "2":
             yield f"{who}system calls are not filtered"
         for kind in {*SETS} & status.keys() if facts.gvisor else SETS:
             if status[kind] != EMPTY:
@@ -205,6 +222,8 @@ def control_sockets(facts: Facts) -> Objections:
         yield f"sees {_list(others)}"
     if missing := wanted - found:  # the control: a socket that is there is found
         raise UnknownError(f"{_list(missing)} was not found")
+    if shut := {path: error for path, error in facts["doors"].items() if error}:
+        raise UnknownError(f"{_list(shut)} cannot be reached ({_list(shut.values())})")
 
 
 def protected(facts: Facts) -> Objections:
@@ -223,13 +242,21 @@ def limits(facts: Facts) -> Objections:
         if facts["rlimits"][name] != [bound, bound]:
             yield f"{name} is {facts['rlimits'][name]}"
     counts = {"file_bytes": walls.file_mib << 20, "open_files": walls.open_files}
-    counts |= {} if "pids" in missing else {"processes_made": walls.pids}
+    if "pids" not in missing and not _died_of_processes(facts):
+        counts["processes_made"] = walls.pids
     for name, bound in counts.items():
         if not 0 < facts[name] <= bound:
             yield f"{name}: {facts[name]} of {bound}"
-    waived = "memory_mib" in missing or facts.exit.out_of_memory  # that may have ended the script
+    died = facts.exit.out_of_memory or (facts.alone is not None and facts.alone.code == SIGKILLED)
+    waived = "memory_mib" in missing or died  # the script may have ended of it
     if not waived and facts["memory"] != "refused":
         yield f"memory: more than {walls.memory_mib} MiB {facts['memory']}"
+
+
+def _died_of_processes(facts: Facts) -> bool:
+    """Only where every earlier fact was told is it this one that gVisor died of."""
+    untold = "processes_made" not in {**facts.told, **facts.unknown}
+    return facts.gvisor and untold and facts.exit.code == PANIC and not facts.exit.out_of_memory
 
 
 def _list(words: Iterable[str]) -> str:

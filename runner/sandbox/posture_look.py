@@ -160,6 +160,11 @@ def socket_files(asked: Asked) -> object:
     return found
 
 
+def doors(asked: Asked) -> object:
+    """What becomes of connecting to each socket that has to answer."""
+    return {path: _outcome(lambda: _unix(path)) for path in asked["doors"]}  # noqa: B023
+
+
 def terminal(_: Asked) -> object:
     """Standard streams that are one, and whether there is a controlling one."""
     own = _outcome(lambda: os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
@@ -169,7 +174,7 @@ def terminal(_: Asked) -> object:
 FACTS = (
     *(environment, processes, namespaces, machine, interfaces, routes, reach, unix_sockets),
     *(families, calls, interfaces_32, mounts, writable, kernel_files, devices, socket_files),
-    terminal,
+    *(doors, terminal),
 )
 
 

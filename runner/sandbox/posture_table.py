@@ -20,9 +20,12 @@ class Guarantee:
     promise: str
     judge: Callable[[Facts], Objections]
     remedy: str
+    in_gvisor: str = ""
+    """The remedy there, where it is another."""
 
 
 _KERNEL = "use a kernel with CONFIG_SECCOMP_FILTER"
+_FILTER = 'add "--oci-seccomp" to gVisor\'s runtimeArgs'
 GUARANTEES: Mapping[str, Guarantee] = {
     "clean environment": Guarantee(
         "exactly the variables it is given", judges.environment, "use an image without ENV"
@@ -49,6 +52,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "no capability, no way to one, not root here, every process filtered",
         judges.privileges,
         "run codex-runner as an ordinary user",
+        _FILTER,
     ),
     "separation": Guarantee(
         "processes, mounts, network, IPC and host name of its own",
@@ -66,19 +70,22 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "let nothing add devices or mounts to the sandboxes of codex-runner",
     ),
     "no control sockets": Guarantee(
-        "the broker's is the only one",
+        "the broker's are the only ones, and answer",
         judges.control_sockets,
         "take the sockets out of the image or root file system",
+        'add "--host-uds=open" (before 2023: "--fsgofer-host-uds") to gVisor\'s runtimeArgs',
     ),
     "protected paths": Guarantee(
         ".git, .codex and .agents withstand writing, renaming, replacing and mounting",
         judges.protected,
         "use Linux 5.11 or later, and a state directory on a local disk",
+        _FILTER + ', and set inner_sandbox = "off"',
     ),
     "limits in force": Guarantee(
         "files, descriptors, processes and memory end where they should",
         judges.limits,
         "mount the memory and pids control groups",
+        'take "--ignore-cgroups" out of gVisor\'s runtimeArgs',
     ),
 }
 
@@ -102,6 +109,17 @@ def objections(name: str, facts: Facts) -> tuple[list[str], list[str]]:
 def _judged(name: str, facts: Facts) -> Check:
     found = [text for texts in objections(name, facts) for text in texts]
     more = f" and {len(found) - MOST_TOLD} more" if found[MOST_TOLD:] else ""
-    detail = line("; ".join(map(str, found[:MOST_TOLD])), 300) + more
-    remedy = GUARANTEES[name].remedy if found else ""
-    return Check(name=name, ok=not found, detail=detail or GUARANTEES[name].promise, remedy=remedy)
+    detail = line("; ".join(map(str, found[:MOST_TOLD])), 300) + more or _kept(name, facts)
+    remedy = _remedy(GUARANTEES[name], facts) if found else ""
+    return Check(name=name, ok=not found, detail=detail, remedy=remedy)
+
+
+def _kept(name: str, facts: Facts) -> str:
+    """The promise, less what the engine itself says it does not hold."""
+    missing = facts.exit.unenforced if name == "limits in force" else ()
+    less = f", except those not enforced here: {', '.join(missing)}" if missing else ""
+    return GUARANTEES[name].promise + less
+
+
+def _remedy(guarantee: Guarantee, facts: Facts) -> str:
+    return (guarantee.in_gvisor if facts.said_gvisor else "") or guarantee.remedy

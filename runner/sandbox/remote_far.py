@@ -36,6 +36,9 @@ MAX_PATH_BYTES = 2000
 """Nothing below what is deeper or longer is told: what is there already is too much."""
 OPAQUE, HIDDEN = "user.overlay.opaque", "user.overlay.whiteout"
 PACE_S = 0.5
+RESERVE_BYTES = 512 << 20
+"""A disk with less room is full: that is all that ends what no walk sees, e.g. deleted files."""
+FULL_KIB = 1 << 50
 
 
 class Pipes:
@@ -137,7 +140,9 @@ def usage(upper: bytes) -> Iterator[bytes]:
     while True:
         began = time.monotonic()
         blocks, entries = _written(upper)
-        yield b"%d %d\n" % (blocks // 2, entries)
+        disk = os.statvfs(os.path.dirname(upper))  # without a workspace there is no upper
+        full = disk.f_bavail * disk.f_frsize < RESERVE_BYTES
+        yield b"%d %d\n" % (FULL_KIB if full else blocks // 2, entries)
         time.sleep(max(PACE_S, 10 * (time.monotonic() - began)))
 
 

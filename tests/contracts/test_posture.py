@@ -245,6 +245,19 @@ def test_a_judge_that_finds_no_fault_is_not_believed(
     assert "a plain process passes: clean environment, no network" in first.detail
 
 
+def test_a_kernel_that_needs_room_gets_it(folder: Path) -> None:
+    """gVisor does not start in the smallest sandbox, or ends in it."""
+
+    class Cramped(Given):
+        def run(self, spec: SandboxSpec, stdin: bytes, watch: Watch) -> Exit:
+            if spec.walls.pids < 128:
+                raise InfraError("no room for its own threads", "")
+            return super().run(spec, stdin, watch)
+
+    engine = Cramped(make_engine("bubblewrap"), lambda spec: spec)
+    assert wanting(engine, folder) == {}
+
+
 def test_a_sandbox_that_cannot_be_made_is_a_failure(folder: Path) -> None:
     class Broken:
         python, path, uid, attributes = "python3", "/usr/bin", os.geteuid(), "user.overlay."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socketserver
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from threading import Thread
@@ -48,16 +50,17 @@ def test_an_engine_out_of_reach_is_an_error(
         engine.run(spec, b"", Deaf())
 
 
-class Podman(socketserver.ThreadingUnixStreamServer):
-    """Podman's API, as far as it takes to tell who it is."""
+class Claiming(socketserver.ThreadingUnixStreamServer):
+    """An engine's API, as far as it takes to tell who it is: the same answer to everything."""
 
     daemon_threads = True
+    told: Mapping[str, object] = {}
 
 
 class Answering(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        told = {"ApiVersion": "1.41", "Components": [{"Name": "Podman Engine"}], "Runtimes": {}}
-        content = json.dumps(told).encode()
+        assert isinstance(self.server, Claiming)
+        content = json.dumps(self.server.told).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -68,13 +71,37 @@ class Answering(BaseHTTPRequestHandler):
         return "unix"
 
 
-def test_podman_is_refused_in_words(tmp_path: Path) -> None:
-    with Podman(str(tmp_path / "s"), Answering) as server:
+@contextmanager
+def claiming(socket: Path, told: Mapping[str, object]) -> Iterator[str]:
+    with Claiming(str(socket), Answering) as server:
+        server.told = told
         thread = Thread(target=server.serve_forever)
         thread.start()
         try:
-            (check,) = DockerEngine(None, address=f"unix://{tmp_path}/s").checks()
+            yield f"unix://{socket}"
         finally:
             server.shutdown()
             thread.join()
+
+
+@pytest.mark.parametrize("asked", ["runsc", None])
+def test_a_runtime_that_is_set_up_otherwise_is_another(tmp_path: Path, asked: str | None) -> None:
+    """What was found of the one is not believed of the other."""
+    binary, seen, told = tmp_path / "runsc", list[str](), dict[str, object]()
+    with claiming(tmp_path / "s", told) as address:
+        for arguments, content in (((), "1"), (("--oci-seccomp",), "1"), ((), "22")):
+            binary.write_text(content)
+            binary.chmod(0o755)
+            told["Runtimes"] = {"runsc": {"path": str(binary), "runtimeArgs": arguments}}
+            told["DefaultRuntime"] = "runsc"
+            engine = DockerEngine(None, runtime=asked, address=address)
+            assert engine.fingerprint == engine.fingerprint
+            seen.append(engine.fingerprint)
+    assert len({*seen}) == 3
+
+
+def test_podman_is_refused_in_words(tmp_path: Path) -> None:
+    told = {"ApiVersion": "1.41", "Components": [{"Name": "Podman Engine"}], "Runtimes": {}}
+    with claiming(tmp_path / "s", told) as address:
+        (check,) = DockerEngine(None, address=address).checks()
     assert not check.ok and "Podman" in check.detail and "bubblewrap" in check.remedy

@@ -328,3 +328,13 @@ def described(root: Path) -> dict[str, tuple[object, ...]]:
         size = 0 if path.is_dir() else status.st_size
         found[str(path.relative_to(root))] = (status.st_mode, size, content)
     return found
+
+
+def test_a_disk_without_room_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever took it: a walk sees neither deleted files nor directories that are closed."""
+    walls = Walls(wall_s=1)
+    upper = os.fsencode(tmp_path / "without a workspace there is none")
+    for reserve, over in ((0, False), (1 << 62, True)):
+        monkeypatch.setattr(remote_far, "RESERVE_BYTES", reserve)
+        kib, entries = next(remote_far.usage(upper)).split()
+        assert (int(kib) > walls.disk_mib * 1024, int(entries)) == (over, 0)

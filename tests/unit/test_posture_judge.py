@@ -66,6 +66,7 @@ GOOD: dict[str, Any] = {
         *("/run/broker/model.sock", "/run/broker/gate.sock"),
         *("/var/run/broker/model.sock", "/var/run/broker/gate.sock"),
     ],
+    "doors": {"/run/broker/model.sock": "", "/run/broker/gate.sock": ""},
     "terminal": {"streams": [], "controlling": "ENXIO"},
     "protected": {"write into .git": "EROFS", "rename .git": "EBUSY"},
     "overmounted": {"namespaces": True, "done": []},
@@ -210,6 +211,21 @@ def test_a_limit_the_engine_admits_to_lack_is_told_elsewhere() -> None:
     assert wanting(facts(told, exit=lacks)) == set()
 
 
+def test_a_limit_that_is_not_enforced_is_not_promised() -> None:
+    lacks = ENDED.model_copy(update={"unenforced": ("memory_mib", "pids")})
+    told = {check.name: check.detail for check in judge(facts(GOOD, exit=lacks))}
+    assert told["limits in force"].endswith("except those not enforced here: memory_mib, pids")
+    assert "not enforced" not in "".join(check.detail for check in judge(facts(GOOD)))
+
+
+def test_a_socket_that_does_not_answer_is_missed() -> None:
+    told = copy.deepcopy(GOOD)
+    told["doors"]["/run/broker/gate.sock"] = "ECONNREFUSED"
+    (check,) = (check for check in judge(facts(told)) if not check.ok)
+    assert check.name == "no control sockets"
+    assert check.detail.endswith("/run/broker/gate.sock cannot be reached (ECONNREFUSED)")
+
+
 def test_a_sandbox_ended_by_its_memory_held() -> None:
     told = {name: value for name, value in GOOD.items() if name != "memory"}
     killed = ENDED.model_copy(update={"out_of_memory": True, "code": 137})
@@ -228,7 +244,6 @@ def gvisor() -> dict[str, Any]:
     told["devices"].append("/dev/net/tun")
     told["kernel_files"].append("open /dev/net/tun")
     for process in told["processes"].values():
-        process["status"]["Seccomp"] = "0"
         process["status"].pop("NoNewPrivs", None)
         process["status"].pop("CapAmb", None)
     return told
@@ -253,6 +268,7 @@ def test_nobody_else_is_judged_as_gvisor() -> None:
         ("system calls", put("calls", "bpf", value="")),
         ("system calls", put("interfaces_32", "i386 getpid", value="answers")),
         ("no privileges", put(*OWN, "CapEff", value="0" * 15 + "1")),
+        ("no privileges", put(*OWN, "Seccomp", value="0")),
         ("kernel interfaces", put("devices", value=["/dev/kvm"])),
         ("no network", put("interfaces", value=["lo", "eth0"])),
     ],
@@ -261,6 +277,55 @@ def test_gvisor_has_to_hold_as_well(name: str, spoil: Callable[[dict[str, Any]],
     told = gvisor()
     spoil(told)
     assert wanting(facts(told)) == {name}
+
+
+PANICKED = ENDED.model_copy(update={"code": 2})
+SWAMPED = ENDED.model_copy(update={"code": 137, "out_of_memory": True})
+REACHED = ("processes_made", "memory")
+
+
+def test_gvisor_ends_of_a_limit_that_is_passed() -> None:
+    told = {name: value for name, value in gvisor().items() if name not in REACHED}
+    assert facts(told, exit=PANICKED).cut_short and not facts(gvisor()).cut_short
+    killed = SWAMPED.model_copy(update={"out_of_memory": False})  # the engine did not notice why
+    for alone in (SWAMPED, killed):
+        assert wanting(facts(told, exit=PANICKED, alone=alone)) == set()
+
+
+@pytest.mark.parametrize(
+    ("more", "ended", "alone"),
+    [
+        ({}, ENDED, SWAMPED),
+        ({}, SWAMPED, SWAMPED),  # of memory: nobody knows whether of too many processes as well
+        ({}, PANICKED, None),
+        ({}, PANICKED, ENDED),
+        ({"memory": "granted"}, PANICKED, ENDED),
+        ({"processes_made": 72}, PANICKED, SWAMPED),
+        ({"machine": {**GOOD["machine"], "kernel": "#1 SMP Debian"}}, PANICKED, SWAMPED),
+    ],
+)
+def test_gvisor_has_to_end_of_the_limit_itself(
+    more: dict[str, Any], ended: Exit, alone: Exit | None
+) -> None:
+    told = {name: value for name, value in gvisor().items() if name not in REACHED}
+    assert "limits in force" in wanting(facts({**told, **more}, exit=ended, alone=alone))
+
+
+def test_a_script_that_failed_at_the_limit_is_no_end_of_gvisor() -> None:
+    told = {name: value for name, value in gvisor().items() if name not in REACHED}
+    unknown = {"processes_made": "OSError: no"}
+    found = facts(told, exit=PANICKED, alone=SWAMPED, unknown=unknown)
+    assert wanting(found) == {"limits in force"}
+
+
+def test_gvisor_is_mended_by_its_own_settings() -> None:
+    told = gvisor() | {"processes_made": 72, "socket_files": []}
+    told["protected"] = {"write into .git": ""}
+    remedies = [check.remedy for check in judge(facts(told)) if not check.ok]
+    for option, remedy in zip(
+        ("--host-uds=open", "--oci-seccomp", "--ignore-cgroups"), remedies, strict=True
+    ):
+        assert option in remedy
 
 
 def test_lines_of_others_are_nobodys() -> None:
