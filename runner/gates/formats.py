@@ -2,9 +2,33 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+
+
+def is_jwt(token: bytes, _before: bytes = b"") -> bool:
+    """Its header is a JSON object, and it is signed."""
+    try:
+        header = json.loads(base64.urlsafe_b64decode(token.partition(b".")[0] + b"==="))
+    except ValueError:
+        return False
+    return isinstance(header, dict) and not token.endswith(b".")
+
+
+def _is_hex_key(token: bytes, before: bytes) -> bool:
+    """Neither called a hash or a number of a curve nor one that everybody knows."""
+    return _HASHED.search(before) is None and _RUN.search(token) is None
+
+
+_HASHED = re.compile(
+    rb"(?i)(?:tx(?:id)?|hash(?:es)?|block|root|topics?|digest|sha\d*|leaf|slot|checksum|prime|order)"
+    rb"[\"'`\s:=(\[,-]{1,8}\Z"
+)
+_RUN = re.compile(rb"(?i)f{8}|0{8}")
+BEFORE_BYTES = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +38,8 @@ class _Format:
     rule: str
     literals: tuple[bytes, ...]
     form: bytes
+    is_one: Callable[[bytes, bytes], bool] | None = None
+    """Of a token, and of what stands before it; None = its form says enough."""
     pattern: re.Pattern[bytes] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -26,8 +52,8 @@ FORMATS = (
         (b"AKIA", b"ASIA", b"ABIA", b"ACCA"),
         rb"A(?:KIA|SIA|BIA|CCA)[A-Z2-7]{16}",
     ),
-    _Format("jwt", (b"eyJ",), rb"eyJ[\w-]{14,}+\.eyJ[\w-]{10,}+\.[\w-]{20,}+"),
-    _Format("stripe", (b"k_test_", b"k_live_"), rb"[rsp]k_(?:test|live)_[A-Za-z0-9]{20,}"),
+    _Format("jwt", (b"eyJ",), rb"eyJ[\w-]{14,}+\.eyJ[\w-]{10,}+\.[\w-]{20,}+", is_jwt),
+    _Format("stripe", (b"k_test_", b"k_live_"), rb"[rs]k_(?:test|live)_[A-Za-z0-9]{24,}"),
     _Format("gitlab", (b"glptt-",), rb"glptt-[\w-]{40}"),
     _Format(
         "shopify",
@@ -35,7 +61,9 @@ FORMATS = (
         rb"shp(?:at|ca|pa|ss)_[A-Za-z0-9]{32,38}",
     ),
     _Format("dependency-track", (b"odt_",), rb"odt_[A-Za-z0-9]{32,40}"),
-    _Format("notion", (b"secret_", b"ntn_"), rb"(?:secret_[A-Za-z0-9]{43}|ntn_[A-Za-z0-9]{46})"),
+    _Format(
+        "notion", (b"secret_", b"ntn_"), rb"(?:secret_[A-Za-z0-9]{43}|ntn_[0-9]{11}[A-Za-z0-9]{35})"
+    ),
     _Format("circleci", (b"CCIPAT_", b"CCIPRJ_"), rb"CCI(?:PAT|PRJ)_\w{22}_[a-z0-9]{40}"),
     _Format("square", (b"sq0", b"EAAA"), rb"(?:sq0(?:idp|csp|atp)-[\w-]{22,43}|EAAA[\w-]{60})"),
     _Format("slack", (b"xox",), rb"xox[abeoprs]-[\w-]{20,}"),
@@ -46,14 +74,12 @@ FORMATS = (
         rb"sk-(?:proj|svcacct|admin)-[\w-]{40,}",
     ),
     _Format("posthog", (b"phc_", b"phx_"), rb"ph[cx]_[A-Za-z0-9]{43,44}|phx_[A-Za-z0-9]{57,65}"),
-    _Format("cloudflare", (b"cfat_", b"cfut_", b"cfk_"), rb"cf(?:at|ut|k)_[A-Za-z0-9]{40,56}"),
+    _Format("cloudflare", (b"cfat_", b"cfut_", b"cfk_"), rb"cf(?:at|ut|k)_[A-Za-z0-9]{48}"),
     _Format("github-installation", (b"ghs_",), rb"ghs_[0-9]+_eyJ[\w.-]{40,}"),
     _Format("1password", (b"ops_eyJ",), rb"ops_eyJ[\w-]{100,}"),
     _Format("netlify", (b"nfp_", b"nfk_", b"nfc_", b"nfu_"), rb"nf[pkcu]_[A-Za-z0-9]{36,}"),
     _Format("planetscale", (b"pscale_",), rb"pscale_(?:tkn|pw|oauth)_[\w.=-]{32,64}"),
-    _Format(
-        "huggingface", (b"hf_", b"api_org_"), rb"(?:hf|api_org)_[A-Za-z]{34,37}|hf_[A-Za-z0-9]{34}"
-    ),
+    _Format("huggingface", (b"hf_", b"api_org_"), rb"(?:hf|api_org)_[A-Za-z]{34}"),
     _Format(
         "atlassian",
         (b"ATATT3", b"ATCTT3", b"ATBB"),
@@ -75,6 +101,7 @@ FORMATS = (
     ),
     _Format("twitter-bearer", (b"AAAAAAAAAAAAAAAAAAAA",), rb"A{20}[A-Za-z0-9%]{60,}"),
     _Format("azure", (b"JQQJ9",), rb"[A-Za-z0-9]{52}JQQJ9(?:9|I)[A-Za-z0-9]{20,}={0,2}"),
+    _Format("azure-sas", (b"sig=",), rb"sig=[A-Za-z0-9+/%]{43,}(?:=|%3[Dd])"),
     _Format("aws-presigned", (b"X-Amz-Signature=",), rb"X-Amz-Signature=[0-9a-f]{64}"),
     _Format(
         "new-relic",
@@ -103,7 +130,7 @@ FORMATS = (
     ),
     _Format("salesforce-session", (b"00D",), rb"00D[A-Za-z0-9]{12}![\w.]{60,}"),
     _Format("google-refresh", (b"1//0",), rb"1//0[\w-]{50,}"),
-    _Format("hex-private-key", (b"0x",), rb"0x[0-9a-fA-F]{64}"),
+    _Format("hex-private-key", (b"0x",), rb"0x[0-9a-fA-F]{64}", _is_hex_key),
     _Format("doppler", (b"dp.",), rb"dp\.[a-z]{2,5}\.(?:[a-z0-9_-]{2,35}\.)?[A-Za-z0-9]{40,44}"),
     _Format("ntlm", (b"TlRMTVNTUA",), rb"TlRMTVNTUA[A-Za-z0-9+/]{40,}"),
     _Format("nuget", (b"oy2",), rb"oy2[a-z0-9]{43}"),
@@ -117,6 +144,7 @@ FORMATS = (
     _Format("databricks", (b"dapi",), rb"dapi[0-9a-f]{32}"),
     _Format("pagarme", (b"ak_live_", b"ak_test_"), rb"ak_(?:live|test)_[A-Za-z0-9]{30,}"),
 )
+_LITERALS = [(literal, known) for known in FORMATS for literal in known.literals]
 _SAMPLE = re.compile(
     rb"(?i)x{6}|[_-]abcdefghijklmnopqrstuvwxyz|example|redact|placeholder|your|hello"
 )
@@ -124,16 +152,21 @@ _BESIDE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345
 _IN_TOKEN = _BESIDE | frozenset(b".+/=$:%@!")
 _SPACED = bytes(byte if byte in _IN_TOKEN else 0x20 for byte in range(256))
 SHORTEST_BYTES = 20
+_PLAIN = re.compile(rb"[a-z_./:=-]+")
+"""Small letters alone: chance makes no token of that kind."""
 
 
 def find(text: bytes) -> Iterator[tuple[str, int, int]]:
     """Rule, start and end of every token that stands alone and does not call itself a sample."""
-    words = b"\n".join(w for w in text.translate(_SPACED).split() if len(w) >= SHORTEST_BYTES)
-    for known in FORMATS:
-        if any(literal in words for literal in known.literals):
-            for token in {match[0] for match in known.pattern.finditer(words)}:
-                if not _SAMPLE.search(token):
-                    yield from ((known.rule, *place) for place in _places(text, token))
+    words = {word for word in text.translate(_SPACED).split() if len(word) >= SHORTEST_BYTES}
+    mixed = b"\n".join(word for word in words if not _PLAIN.fullmatch(word))
+    for known in dict.fromkeys(known for literal, known in _LITERALS if literal in mixed):
+        for token in {match[0] for match in known.pattern.finditer(mixed)}:
+            if not _SAMPLE.search(token):
+                for start, end in _places(text, token):
+                    before = text[max(0, start - BEFORE_BYTES) : start]
+                    if known.is_one is None or known.is_one(token, before):
+                        yield known.rule, start, end
 
 
 def _places(text: bytes, token: bytes) -> Iterator[tuple[int, int]]:

@@ -10,14 +10,14 @@ credential's name beside a value that looks random, `weak` where a person may ha
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from runner.gates import formats
-from runner.gates.likeness import Tier, is_sample, is_uuid, likeness, url_likeness
+from runner.gates.likeness import Tier, is_sample, is_uuid, likeness
+from runner.gates.phrases import BEFORE_BYTES, PHRASES
 
 SPACED_BYTES = 20
 """A value only a blank away from its name has to be this long."""
@@ -36,32 +36,68 @@ class Match:
 
 
 _NAMES = (
-    *(b"key", b"token", b"secret", b"pass", b"pwd", b"credential", b"creds", b"auth", b"access"),
-    *(b"bearer", b"webhook", b"pw", b"private"),
+    *(b"key", b"token", b"secret", b"pass", b"cred", b"auth", b"access", b"bearer", b"webhook"),
+    *(b"pw", b"psk", b"private"),
 )
+_ROOTS = (*_NAMES, b"login")
+_ROOT = {
+    literal: root
+    for phrase in PHRASES
+    for literal in phrase.literals
+    for root in _ROOTS
+    if root in literal
+}
 _ASSIGNED = re.compile(
     rb"""(?ix)
     (?= [\w.-]*? (?P<name>
         key (?!word|board|space|frame) | private (?![a-z]) | token | secret | passw | passphrase
       | pwd | passcode | credential | creds (?![a-z]) | auth (?!or) | access | bearer | webhook
-      | (?<![a-z]) (?:pass|pw) (?![a-z]) ) )
-    [\w.-]* (?: \\?["'`\])] ){0,3}
+      | (?<![a-z]) (?:pass|pw|psk) (?![a-z]) | (?-i: (?<=[a-z]) (?:Pass|Pw) (?![a-z]) ) ) )
+    [\w.-]* (?: \\?["'`\])*] ){0,3}
     (?P<sep> [ \t]* (?: (?:str|string|text) [ \t]+ (?==) )?
-        (?: [:?|!+]{0,3} => | [:?|+.!]{0,3} = {1,3} | :{1,2} | -> | ,
+        (?: [:?|!+]{0,3} => | [:?|+.!]{0,3} = {1,3}
+          | : [ \t]*+ [a-z][\w.<>\[\]?]{0,40}+ [ \t]*+ = (?=[ \t]*+["'`]) | :{1,2}-? | -> | ,
+          | (?: \|\| | \?\? ) (?=[ \t]*+["'`]) | (?<=[ \t]) (?:or|is) (?=[ \t])
+          | \( (?=[ \t]*+["'`])
           | > (?=\s*+[\w+/=.~-]{8,}+\s*+</) )
-        \s*+ | [ \t]++ )
-    (?: [a-z]{1,2} (?=["'`]) | [\w.\[\]]{1,24} \( (?=["'`]) )?
+        \s*+ | (?P<apart>
+        ,?+ \s{1,40}+ (?: (?!value) \w{1,40}+=["']\w{0,40}+["']\s{1,9}+)?+
+          ["']?+ (?:value|default) ["']?+ [ \t]*+ [:=] \s*+
+        | [ \t]*+ \{ (?: \s{0,40}+ (?:description|type|sensitive) [ \t]*+ = [^\n]{0,200}+ ){0,3}
+          \s{0,40}+ default [ \t]*+ = [ \t]*+
+        | (?:\s{1,9}+\w{1,40}+=["']\w{0,40}+["'])?+ > \s{0,40}+ <value>
+        | </key> \s{0,40}+ <(?:string|data)>
+        ) | (?P<pair>
+        [ \t]*+ [:=] [ \t]*+ [\[(] [ \t]*+ ["'][^"'\n]{1,64}["'] [ \t]*+ , [ \t]*+ (?=["'])
+        ) | [ \t]++ )
+    (?: base64: | [a-z]{1,2} (?=["'`]) | [\w.\[\]]{1,24} \( [a-z]{0,2} (?=["'`]) )?
     (?= (?P<quote> \\?["'`] ) (?P<quoted> [^"'`\\\r\n]{5,}+ ) (?P=quote)
-      | (?P<bare> [\w+/=.~!@\#$%^&*?|-]{5,512}+ ) )
+      | (?P<bare> [\w+/=.~!@\#$%^&*?|-]{5,512}+ (?!\() ) )
     """
 )
-_PASSWORD = re.compile(rb"(?i)pass|pwd|pw\Z")
+_PASSWORD = re.compile(
+    rb"(?i)passw|passphrase|passcode|pwd|(?<![a-z])(?:pass|pw|psk)(?![a-z])|secret\Z"
+    rb"|(?-i:(?<=[a-z])(?:Pass|Pw)(?![a-z]))"
+)
+_CALLED = re.compile(
+    rb"(?i)(?:(?:\A|[._-]|>)(?:set|with|use)_?\w*"
+    rb"|[.>](?:password|passwd|secret|token|(?:api|secret)_?key))\Z"
+)
+"""What sets the credential it is called with."""
+_PAIRED = re.compile(rb"(?i)auth|cred|login")
+_DECLARED = re.compile(
+    rb"(?:\#[ \t]*define|(?:\A|\n)[ \t]*(?:ENV|ARG|SET|set|%define|%global))[ \t]+\Z"
+)
+"""Before a name and a value with only a blank between them."""
+DECLARATION_BYTES = 32
+_CLOSING = b"\\\"'`)]*"
 _NAME_BREAK = re.compile(rb"[^\w.\[\]\"'`\\)-]")
 _STRONG_NAME = re.compile(rb"(?i)secret|token|pass|pwd|api[_.-]?key|access[_.-]?key")
 _NO_SECRET_NAME = re.compile(
-    rb"(?i)public|foreign|primary|encrypted|vault|key[_-]?(?:id|down|up|press|frame)|client[_-]?id"
-    rb"|accessor|recv[_-]keys|fingerprint|checksum|hash|digest|csrf|credential_?id"
-    rb"|non_?match|(?:\A|_)other_|chars|alphabet|meshing|ids?\Z|keystr"
+    rb"(?i)public|foreign|primary|encrypted|vault(?!_\w)|key[_-]?(?:id|down|up|press|frame)"
+    rb"|client[_-]?id|accessor|recv[_-]keys|fingerprint|checksum|hash|digest|sha\d|md5"
+    rb"|csrf|xsrf|authenticity|request_?verification|credential_?id|site_?key|publishable"
+    rb"|non_?match|(?:\A|_)other_|chars|alphabet|meshing|ids?\Z|keystr|_startswith\Z"
     rb"|_(?:file|path|url|name|dir|len|size|type|count)s?\Z"
 )
 _NUMBERED = re.compile(rb"[0-9]{3,20}:")
@@ -71,125 +107,6 @@ _KEY_TYPE = b"kty"
 _KEY_PART = re.compile(rb"(?<!\w)[dk][\"']?\s*+:\s*+[\"'](?P<value>[\w-]{22,}+)[\"']")
 AROUND_BYTES = 4096
 """How far from its type the private part of a JSON web key may stand."""
-BEFORE_BYTES = 64
-"""How far back a rule looks at what stands before its literal."""
-
-Judge = Callable[[bytes], Tier | None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """Tried where one of `literals` (lower case) stands; the value is the group of that name."""
-
-    name: str
-    literals: tuple[bytes, ...]
-    pattern: re.Pattern[bytes]
-    judge: Judge
-    before: re.Pattern[bytes] | None = None
-    """What comes before the literal, if that matters; ends in `\\Z`."""
-
-
-def _certain(value: bytes) -> Tier | None:
-    return None if is_sample(value[:64]) else "certain"
-
-
-def _password(value: bytes) -> Tier | None:
-    return likeness(value, is_password=True, quoted=True)
-
-
-def _credential(value: bytes) -> Tier | None:
-    return likeness(value, is_password=False, quoted=True)
-
-
-def _basic(value: bytes) -> Tier | None:
-    """`user:password` in base64, and nothing else is."""
-    try:
-        user, colon, password = base64.b64decode(value).partition(b":")
-    except binascii.Error:
-        return None
-    return "generic" if colon and user.isascii() and password.isascii() and password else None
-
-
-_RULES = (
-    _Rule(
-        "private-key",
-        (b"-----begin ",),
-        re.compile(
-            rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:\s|\\r|\\n|[\"'+,])++"
-            rb"(?:[A-Za-z-]{2,}+: (?:(?!-----)[^\r\n])++\s++)*+"
-            rb"(?P<value>[A-Za-z0-9+/=]{24}[A-Za-z0-9+/=\\\s\"'+,]{0,8192})"
-        ),
-        _certain,
-    ),
-    _Rule(
-        "url-password",
-        (b"://",),
-        re.compile(rb"://[^\s:/@\"'<>]*+:(?P<value>[^\s:/@\"'<>]{3,}+)@[\w.\[{%-]"),
-        url_likeness,
-    ),
-    _Rule(
-        "authorization-header",
-        (b"authorization",),
-        re.compile(
-            rb"(?i)authorization[\"']?\]?\s*+[:=,]\s*+[\"'`]?(?:bearer|basic|token|apikey)\s++"
-            rb"(?P<value>[\w+/=.~-]{12,}+)"
-        ),
-        _credential,
-    ),
-    _Rule(
-        "basic-authorization",
-        (b"basic ",),
-        re.compile(rb"(?i)basic\s++(?P<value>[A-Za-z0-9+/]{12,}+={0,2})"),
-        _basic,
-    ),
-    _Rule(
-        "sql-password",
-        (b"identified",),
-        re.compile(rb"(?i)identified\s++by\s++['\"]?(?P<value>[\w!#$%^&*@.-]{5,64})"),
-        _password,
-    ),
-    _Rule(
-        "sql-password",
-        (b"password ",),
-        re.compile(rb"(?i)password\s++['\"]?(?P<value>[\w!#$%^&*@.-]{5,64})"),
-        _password,
-        re.compile(rb"(?i)\b(?:with|login|(?:role|user)\s++\w++)\s++\Z"),
-    ),
-    _Rule(
-        "command-password",
-        (b"-pass", b"--token", b"--key", b"--secret", b"--api"),
-        re.compile(
-            rb"(?i)(?:-pass(?:in|out)\s++pass:|--?pass(?:word|phrase|wd)?[ =]++"
-            rb"|--(?:api-?)?(?:token|key|secret)[ =]++)['\"]?(?P<value>[\w!#$%^&*@.+/-]{5,128})"
-        ),
-        _password,
-        re.compile(rb"(?:\A|[^\w])\Z"),
-    ),
-    _Rule(
-        "credential-call",
-        (b"credential(", b"credentials(", b"directoryentry(", b"login(", b"authenticate("),
-        re.compile(
-            rb"(?i)(?:credentials?|directoryentry|login|authenticate)\("
-            rb"(?:[^()\"'\n]{0,40}[\"'][^\"'\n]{0,200}[\"'],\s{0,40}){1,3}"
-            rb"[\"'](?P<value>[^\"'\s]{6,64})[\"']"
-        ),
-        _password,
-    ),
-    _Rule(
-        "vault-unseal",
-        (b"unseal",),
-        re.compile(
-            rb"(?i)unseal(?:\s++key\s++[0-9]++:)?\s++(?P<value>[A-Za-z0-9+/]{43,44})(?![A-Za-z0-9+/])"
-        ),
-        _certain,
-    ),
-    _Rule(
-        "user-argument",
-        (b" -u ", b" --user"),
-        re.compile(rb"\s(?:-u|--user)[ =]++[\"']?[\w.@-]++:(?P<value>[^\s\"':]{8,}+)"),
-        _credential,
-    ),
-)
 
 
 def find(text: bytes) -> Iterator[Match]:
@@ -197,8 +114,9 @@ def find(text: bytes) -> Iterator[Match]:
     for rule, start, end in formats.find(text):
         yield Match(rule, "certain", start, end)
     lowered = text.lower()
-    for known in _RULES:
-        for start in _places(lowered, known.literals):
+    places = {root: [*_places(lowered, root)] for root in _ROOTS}
+    for known in PHRASES:
+        for start in _spoken(lowered, known.literals, places):
             before = known.before is None or known.before.search(
                 text, max(0, start - BEFORE_BYTES), start
             )
@@ -208,7 +126,7 @@ def find(text: bytes) -> Iterator[Match]:
                 yield Match(known.name, tier, *match.span("value"))
     for start, end in _web_keys(text):
         yield Match("jwk", "generic", start, end)
-    for start in _names(lowered):
+    for start in _beginnings(lowered, places):
         match = _ASSIGNED.match(text, start)
         if match is not None:
             yield from _assigned(match)
@@ -218,24 +136,38 @@ def _web_keys(text: bytes) -> set[tuple[int, int]]:
     """The private parts of JSON web keys."""
     return {
         match.span("value")
-        for at in _places(text, (_KEY_TYPE,))
+        for at in _places(text, _KEY_TYPE)
         for match in _KEY_PART.finditer(text, max(0, at - AROUND_BYTES), at + AROUND_BYTES)
-        if _credential(match["value"])
+        if likeness(match["value"], is_password=False, quoted=True)
     }
 
 
-def _places(text: bytes, literals: Sequence[bytes]) -> Iterator[int]:
+def _places(text: bytes, literal: bytes) -> Iterator[int]:
+    at = text.find(literal)
+    while at >= 0:
+        yield at
+        at = text.find(literal, at + len(literal))
+
+
+def _spoken(
+    lowered: bytes, literals: Sequence[bytes], places: Mapping[bytes, Sequence[int]]
+) -> Iterator[int]:
+    """Where the literals stand; one that holds a root is looked for at that root's places only."""
     for literal in literals:
-        at = text.find(literal)
-        while at >= 0:
-            yield at
-            at = text.find(literal, at + len(literal))
+        root = _ROOT.get(literal)
+        if root is None:
+            yield from _places(lowered, literal)
+            continue
+        offset = literal.index(root)
+        for at in places[root]:
+            if at >= offset and lowered.startswith(literal, at - offset):
+                yield at - offset
 
 
-def _names(lowered: bytes) -> list[int]:
-    """Where the names begin that hold one of `_NAMES`."""
+def _beginnings(lowered: bytes, places: Mapping[bytes, Sequence[int]]) -> list[int]:
+    """Where the words begin that hold one of `_NAMES`."""
     starts: set[int] = set()
-    for at in _places(lowered, _NAMES):
+    for at in chain.from_iterable(places[name] for name in _NAMES):
         start, floor = at, max(0, at - NAME_BYTES)
         while start > floor and lowered[start - 1] in _IN_NAME:
             start -= 1
@@ -245,19 +177,34 @@ def _names(lowered: bytes) -> list[int]:
 
 def _assigned(match: re.Match[bytes]) -> Iterator[Match]:
     group = "quoted" if match["quote"] else "bare"
-    is_password = _PASSWORD.search(match["name"]) is not None
-    tier = _assigned_tier(match, match[group], is_password=is_password, quoted=group == "quoted")
+    sep, value = match["sep"].strip(), match[group]
+    if not sep and len(value) < SPACED_BYTES and not _is_declared(match):
+        return
+    name = _NAME_BREAK.split(match.string[match.start() : match.start("sep")])[-1].rstrip(_CLOSING)
+    if not _is_assignment(match, name, sep):
+        return
+    is_password = match["pair"] is not None or _PASSWORD.search(name) is not None
+    tier = _assigned_tier(name, value, is_password=is_password, quoted=group == "quoted")
     if tier is not None:
         yield Match("password" if is_password else "credential", tier, *match.span(group))
 
 
-def _assigned_tier(
-    match: re.Match[bytes], value: bytes, *, is_password: bool, quoted: bool
-) -> Tier | None:
-    sep = match["sep"].strip()
-    if (not sep and len(value) < SPACED_BYTES) or (sep == b"," and not quoted):
-        return None
-    name = _NAME_BREAK.split(match.string[match.start() : match.start("sep")])[-1]
+def _is_declared(match: re.Match[bytes]) -> bool:
+    before = max(0, match.start() - DECLARATION_BYTES)
+    return _DECLARED.search(match.string, before, match.start()) is not None
+
+
+def _is_assignment(match: re.Match[bytes], name: bytes, sep: bytes) -> bool:
+    """By what stands between the name and the value."""
+    if match["pair"]:
+        return _PAIRED.search(name) is not None
+    if sep == b",":  # two arguments or a pair; other names with a comma stand in a list
+        is_constant = name.isupper() or match.string[match.start("sep") - 1] in b"\"'`"
+        return match["quote"] is not None and is_constant and b"\n" not in match["sep"]
+    return sep != b"(" or _CALLED.search(name) is not None
+
+
+def _assigned_tier(name: bytes, value: bytes, *, is_password: bool, quoted: bool) -> Tier | None:
     if _NO_SECRET_NAME.search(name) or _NUMBERED.match(value) or is_sample(value):
         return None
     if is_uuid(value):

@@ -35,6 +35,8 @@ HITS = 100
 
 SHORT_BYTES = 5
 """A shorter password in a URL is a sample more often than not."""
+_CROSSED = re.compile(rb"(?i)x{8}")
+"""Nothing is left of such a token."""
 
 Detect = Callable[[bytes], Sequence[tuple[str, int, int]]]
 """Text -> (rule, start, end) of what a provider's rule matched."""
@@ -146,7 +148,8 @@ class _Old:
 
 def _regions(view: View, detect: Detect) -> Iterator[Region]:
     for rule, start, end in detect(view.text):
-        yield rule, _tier(rule, view.text[start:end]), start, end
+        if rule != "jwt" or formats.is_jwt(view.text[start:end]):
+            yield rule, _tier(rule, view.text, start, end), start, end
     if view.kind == "joined":
         yield from ((rule, "certain", start, end) for rule, start, end in formats.find(view.text))
         return
@@ -157,11 +160,13 @@ def _regions(view: View, detect: Detect) -> Iterator[Region]:
         yield "allow-marker", "marker", max(start, marker.start() - MARKED_BYTES), marker.end()
 
 
-def _tier(rule: str, region: bytes) -> Tier:
+def _tier(rule: str, text: bytes, start: int, end: int) -> Tier:
     """The provider catalogue has a few rules of no provider; they take samples for secrets."""
+    region = text[start:end]
     if not rule.startswith("generic"):
-        return "certain"
-    return "weak" if len(region) < SHORT_BYTES or is_sample(region) else "generic"
+        return "weak" if _CROSSED.search(region) else "certain"
+    is_default = text.endswith(region + b":", 0, start)
+    return "weak" if len(region) < SHORT_BYTES or is_default or is_sample(region) else "generic"
 
 
 def _hit(view: View, region: Region, key: bytes) -> Hit:
