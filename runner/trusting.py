@@ -9,19 +9,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
+from heapq import merge
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pydantic import ValidationError
 
 from runner.errors import ConfigError
+from runner.killfile import SUBJECTS
 from runner.ledger.calibration import calibrate
 from runner.ledger.folder import on_disk, private_directory, replace
 from runner.ledger.ladder import climb, severe_bound
-from runner.ledger.outcomes import KINDS, Book, Word, verified_by
+from runner.ledger.outcomes import KINDS, Book, Word, denies_nothing, verified_by
 from runner.ledger.score import FORMULA, History, day_of, explain
 from runner.person import this_user
 from runner.ports import Ledger
@@ -50,8 +54,9 @@ class Log(Ledger, Protocol):
         agent: AgentId | None = None,
         kinds: tuple[Kind, ...] = (),
         first: int = 0,
+        passed_over: Callable[[bytes], bool] | None = None,
     ) -> Iterator[Entry]:
-        """Of the port, from entry number `first` on."""
+        """Of the port; envelopes that are `passed_over` are not even parsed."""
 
     @property
     def size(self) -> int: ...
@@ -98,7 +103,10 @@ def read_book(state: Path, ledger: Log) -> Book:
     if book.seq == size:
         return book
     begun = book if book.seq < size else Book()
-    fresh = ledger.entries(kinds=KINDS, first=begun.seq)
+    each = (  # a kind at a time the store finds by its index, and in their order
+        ledger.entries(kinds=(kind,), first=begun.seq, passed_over=denies_nothing) for kind in KINDS
+    )
+    fresh = merge(*each, key=attrgetter("seq"))
     book = begun.read_on(fresh, verified_by(ledger.ring, ledger), size)
     _write(path, _Shelf(made=made, book=book))
     return book
@@ -203,8 +211,12 @@ def promote(state: Path, ledger: Log, agent: AgentId, level: Level, reason: str)
 
 
 def named(name: str, tenant: str = "") -> AgentId:
-    """`ag_...` as it is; else of the tenant's agent with that name."""
+    """`ag_...` as it is; else of the tenant's agent with that name. Raises ConfigError: no id."""
     if name.startswith("ag_"):
+        if not re.fullmatch(SUBJECTS["agent"][0], name):
+            raise ConfigError(
+                f"{name[:100]!a} is no agent's id", "ag_ and 16 hex digits: codex-runner trust"
+            )
         return AgentId(name)
     return Agent.model_construct(name=name, tenant=tenant).id
 

@@ -56,13 +56,7 @@ def read(record: type[R], body: bytes | None) -> R:
 
 def _parse(body: bytes) -> object:
     try:
-        return json.loads(
-            body.decode(),
-            object_pairs_hook=_unique,
-            parse_constant=_refuse_constant,
-            parse_float=_whole,
-            parse_int=_bounded,
-        )
+        return _DECODER.decode(body.decode())
     except RecursionError:
         raise MalformedError("the body is nested too deep") from None
     except ValueError:  # bad UTF-8, bad JSON
@@ -98,3 +92,11 @@ def _whole(digits: str) -> float | int:
 
 def _refuse_constant(_: str) -> NoReturn:
     raise MalformedError("the body has a number that JSON does not know")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique,
+    parse_constant=_refuse_constant,
+    parse_float=_whole,
+    parse_int=_bounded,
+)

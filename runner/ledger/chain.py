@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from runner.ledger.checkpoint import Checkpoint
 from runner.ledger.dsse import Json, ReceiptError, Stamp, stamp_of, unverified
 from runner.ledger.merkle import HASH_BYTES, Tree, leaf_hash, tree_of
-from runner.ledger.rows import MismatchError, Reading, Row
+from runner.ledger.rows import MismatchError, Reading, Row, Tip
 from runner.records.evidence import Entry, Kind, ReceiptId
 
 Read = Callable[[Row], tuple[Json, Kind | None]]
@@ -61,6 +61,11 @@ class Position:
             nodes=tree.append(leaf),
         )
         return row, Position(tree, head)
+
+    @property
+    def tip(self) -> Tip | None:
+        """What the last row has to be; None = there is none."""
+        return (self.size - 1, self.head) if self.size else None
 
     def past(self, row: Row, read: Read) -> Position:
         """Where the log ends with this row. Raises MismatchError: it cannot be the next one."""
@@ -118,7 +123,7 @@ def position_at(size: int, reading: Reading) -> Position:
 def caught_up(position: Position, reading: Reading) -> Position:
     """Past what others appended. Raises MismatchError: what was there before is not any more."""
     tip = reading.tip()
-    if tip is not None and tip == (position.size - 1, position.head):
+    if tip is not None and tip == position.tip:
         return position
     if position.size:
         known = reading.row(position.size - 1)

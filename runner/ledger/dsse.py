@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from typing import TYPE_CHECKING, cast
 
 from runner.records.base import RunId
@@ -26,9 +27,17 @@ if TYPE_CHECKING:
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT = "https://in-toto.io/Statement/v1"
+_ENVELOPE = (
+    b'{"payload":"%%s","payloadType":"%s","signatures":[{"keyid":"%%s","sig":"%%s"}]}'
+    % PAYLOAD_TYPE.encode()
+)
+"""Base64 and hexadecimal digits need no escaping."""
 STAMP = "https://codex-runner.dev/attestation/stamp/v1"
 """Annotation of a statement's first subject: when it was made and what it is about. Its nonce makes
 two statements of the same words two receipts."""
+_NONCES = count(secrets.randbits(64))
+"""Never one twice: nobody has to be unable to guess them, and asking the system for each takes a
+system call, and a turn of the interpreter's lock."""
 _KINDS: Mapping[object, Kind] = {predicate: kind for kind, predicate in PREDICATES.items()}
 
 Json = dict[str, object]
@@ -69,7 +78,7 @@ def seal(statement: Statement, signer: Signer, at: datetime | None = None) -> by
     stamp = {
         "agent": about.agent,
         "at": (at or datetime.now(UTC)).isoformat(),
-        "nonce": secrets.token_hex(8),
+        "nonce": f"{next(_NONCES) % 2**64:016x}",
         "run": about.run,
         "tenant": about.tenant,
     }
@@ -92,14 +101,8 @@ def enclose(
         "predicate": predicate,
     }
     payload = _dumped(statement)
-    signature = base64.b64encode(signer.sign(pre_authentication(payload))).decode()
-    return _dumped(
-        {
-            "payload": base64.b64encode(payload).decode(),
-            "payloadType": PAYLOAD_TYPE,
-            "signatures": [{"keyid": signer.keyid, "sig": signature}],
-        }
-    )
+    signature = base64.b64encode(signer.sign(pre_authentication(payload)))
+    return _ENVELOPE % (base64.b64encode(payload), signer.keyid.encode(), signature)
 
 
 def unseal(envelope: bytes, keys: Mapping[str, Ed25519PublicKey]) -> Unsealed:

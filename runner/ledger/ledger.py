@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, cast
 from runner.errors import ConfigError, InfraError
 from runner.ledger.chain import Position, Sealed, entry_of, walk
 from runner.ledger.checkpoint import Checkpoint
-from runner.ledger.dsse import Json, Stamp, seal
+from runner.ledger.dsse import Json, ReceiptError, Stamp, seal
 from runner.ledger.exporter import CheckpointFile, Exporter
 from runner.ledger.folder import on_disk, private_directory
 from runner.ledger.merkle import consistency, inclusion, verify_consistency
@@ -65,7 +65,6 @@ class StoredLedger:
 
     def submit(self, statement: Statement) -> Future[Entry]:
         role = SIGNERS[statement.kind]
-        failed: Future[Entry] = Future()
         try:
             signer = self.signers.get(role)
             if signer is None:
@@ -75,6 +74,7 @@ class StoredLedger:
                 )
             sealed = _sealed(statement, signer)
         except (ConfigError, InfraError) as error:
+            failed: Future[Entry] = Future()
             failed.set_exception(error)
             return failed
         return cast("Future[Entry]", self.writer.put(sealed))
@@ -94,15 +94,25 @@ class StoredLedger:
         agent: AgentId | None = None,
         kinds: tuple[Kind, ...] = (),
         first: int = 0,
+        passed_over: Callable[[bytes], bool] | None = None,
     ) -> Iterator[Entry]:
+        """Of the port; envelopes that are `passed_over` are not even parsed."""
         while True:
             with self._reading() as reading:
                 rows = reading.rows(first, run=run, agent=agent, kinds=kinds)
-                page = [entry_of(row) for row in rows]
-            if not page:
+                read = [row for row in rows if not (passed_over and passed_over(row.envelope))]
+                page = [entry_of(row) for row in read]
+            if not rows:
                 return
             yield from page
-            first = page[-1].seq + 1
+            first = rows[-1].seq + 1
+
+    def vouches(self, entry: Entry) -> bool:
+        """Whether a key that counts there has signed it: others may add to a ledger."""
+        try:
+            return self.ring.unseal(entry.envelope, entry.seq).kind == entry.kind
+        except ReceiptError:
+            return False
 
     def checkpoint(self) -> bytes:
         """The signed size and root, now; other processes' entries included."""
@@ -188,8 +198,10 @@ def open_ledger(
     *,
     address: str | None = None,
     ring: Ring | None = None,
+    whole: bool = False,
 ) -> Iterator[StoredLedger]:
-    """The ledger of a state directory, or at `address` (`postgresql://...`), verified.
+    """The ledger of a state directory, or at `address` (`postgresql://...`), verified: its end, or
+    that each of the `whole` is the one which the checkpoint's tree was made of.
 
     None = the address it has, the keys that are here to sign, the keys that count here.
 
@@ -211,7 +223,7 @@ def open_ledger(
         with exclusive(directory / OPENING):
             store = store_of(directory, address)
             stack.callback(store.close)
-            file, position = verified(store, directory, signing["gate"], known)
+            file, position = verified(store, directory, signing["gate"], known, whole=whole)
         exporter = Exporter(file, position)
         stack.callback(exporter.close)
         writer = Writer(store, position, exporter.tell)

@@ -78,9 +78,9 @@ def store_of(directory: Path, address: str | None) -> Store:
 
 
 def verified(
-    store: Store, directory: Path, gate: Signer, ring: Ring
+    store: Store, directory: Path, gate: Signer, ring: Ring, *, whole: bool = False
 ) -> tuple[CheckpointFile, Position]:
-    """Where the log ends, after the quick look."""
+    """Where the log ends, after the quick look, or one at all of it."""
     try:
         with store.reading() as reading:
             origin = reading.origin()
@@ -88,7 +88,7 @@ def verified(
         checkpoint = file.read()  # before the rows: what it counts is there already
         with store.reading() as reading:
             store.guarded(reading)
-            position = _looked_through(store, reading, checkpoint, ring)
+            position = _looked_through(store, reading, checkpoint, ring, whole=whole)
     except MismatchError as error:
         raise altered(store.name, error) from error
     except NoteError as error:
@@ -99,12 +99,12 @@ def verified(
 
 
 def _looked_through(
-    store: Store, reading: Reading, checkpoint: Checkpoint | None, ring: Ring
+    store: Store, reading: Reading, checkpoint: Checkpoint | None, ring: Ring, *, whole: bool
 ) -> Position:
     count, signed_for = reading.count(), checkpoint.size if checkpoint else 0
     if checkpoint is None and count and not store.shared:
         raise MismatchError(count - 1, f"is signed for by no checkpoint: {NAME} beside it is gone")
-    first = max(0, min(signed_for, count - TAIL))
+    first = 0 if whole else max(0, min(signed_for, count - TAIL))
 
     def read(row: Row) -> tuple[Json, Kind | None]:
         if row.seq >= signed_for:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runner.errors import ConfigError, InfraError
-from runner.ledger.rows import INSERT, PLACES, MismatchError, Reading, Row, Writing
+from runner.ledger.rows import INSERT, PLACES, MismatchError, Reading, Row, Tip, Writing
 from runner.ledger.store import BUSY_S, new_origin
 
 if TYPE_CHECKING:
@@ -156,6 +156,13 @@ class PostgresStore:
                 if not connection.closed:
                     connection.execute("ROLLBACK")
                 raise
+
+    def extend(self, tip: Tip | None, rows: Sequence[Row]) -> bool:
+        with self.writing() as writing:
+            fits = writing.tip() == tip
+            if fits:
+                writing.insert(rows)
+        return fits
 
     def examine(self) -> None:
         with self.reading() as reading:

@@ -60,6 +60,8 @@ PLACES = f"({', '.join('?' * len(Row._fields))})"
 """Of one row; an `INSERT` is followed by one or more of them."""
 INSERT = f"INSERT INTO entries ({COLUMNS}) VALUES"
 
+Tip = tuple[int, bytes]
+"""`seq` and `head` of the last row."""
 Execute = Callable[[str, Sequence[object]], Iterable[tuple[object, ...]]]
 
 
@@ -75,8 +77,7 @@ class Reading:
     def find(self, receipt: ReceiptId) -> Row | None:
         return self._one(f"{_SELECT} WHERE id = ?", receipt)
 
-    def tip(self) -> tuple[int, bytes] | None:
-        """`seq` and `head` of the last row."""
+    def tip(self) -> Tip | None:
         for seq, head in self.execute(
             "SELECT seq, head FROM entries ORDER BY seq DESC LIMIT 1", ()
         ):
@@ -159,6 +160,9 @@ class Store(Protocol):
 
     def reading(self) -> AbstractContextManager[Reading]:
         """One state of it. Raises InfraError."""
+
+    def extend(self, tip: Tip | None, rows: Sequence[Row]) -> bool:
+        """`rows`, durably, if the log ends at `tip`; else nothing. Raises InfraError."""
 
     def writing(self) -> AbstractContextManager[Writing]:
         """One transaction, durable when it is left. Raises InfraError."""

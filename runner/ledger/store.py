@@ -20,7 +20,7 @@ from types import MappingProxyType
 
 from runner.errors import ConfigError, InfraError
 from runner.ledger.folder import on_disk
-from runner.ledger.rows import INSERT, PLACES, MismatchError, Reading, Row, Writing
+from runner.ledger.rows import COLUMNS, INSERT, PLACES, MismatchError, Reading, Row, Tip, Writing
 
 ORIGIN = "codex-runner.dev/log/"
 """How the origin of a log begins."""
@@ -32,6 +32,9 @@ _PAGES = 8000
 """Of the write-ahead log before it is written back: who commits then waits for it, and less than
 one in a hundred may."""
 _APPLICATION = 0x63725F6C
+EXTEND = f"""INSERT INTO entries ({COLUMNS}) SELECT * FROM (VALUES {{}})
+    WHERE (SELECT seq FROM entries ORDER BY seq DESC LIMIT 1) IS ?
+    AND (SELECT head FROM entries ORDER BY seq DESC LIMIT 1) IS ?"""
 _REFUSE = "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
 SCHEMA = MappingProxyType(
     {
@@ -112,8 +115,7 @@ class SqliteStore:
     @contextmanager
     def writing(self) -> Iterator[Writing]:
         with _told(self.path):
-            if self.path.stat().st_ino != self.inode:
-                raise FileNotFoundError(None, "another file has been put in its place")
+            self._require_same_file()
             execute = self.connection.execute
             execute("BEGIN IMMEDIATE")
             try:
@@ -123,6 +125,16 @@ class SqliteStore:
                 if self.connection.in_transaction:
                     execute("ROLLBACK")
                 raise
+
+    def extend(self, tip: Tip | None, rows: Sequence[Row]) -> bool:
+        """A transaction of one statement: each more would let the other threads in some times."""
+        with _told(self.path):
+            self._require_same_file()
+            places = ", ".join([PLACES] * len(rows))
+            values = [value for row in rows for value in row]
+            seq, head = tip or (None, None)
+            done = self.connection.execute(EXTEND.format(places), (*values, seq, head))
+            return done.rowcount == len(rows)
 
     def examine(self) -> None:
         """Raises MismatchError: the file is damaged, or has other tables and triggers than ours."""
@@ -141,6 +153,10 @@ class SqliteStore:
 
     def close(self) -> None:
         self.connection.close()
+
+    def _require_same_file(self) -> None:
+        if os.stat(self.path).st_ino != self.inode:
+            raise FileNotFoundError(None, "another file has been put in its place")
 
     def _insert(self, rows: Sequence[Row]) -> None:
         """In one step: the other threads are let in once, not after each row."""
@@ -163,6 +179,7 @@ def _connected(path: Path) -> sqlite3.Connection:
             f"wal_autocheckpoint = {_PAGES}",
             "recursive_triggers = ON",
             "trusted_schema = OFF",
+            "temp_store = MEMORY",
         ):
             connection.execute(f"PRAGMA {setting}")
     except BaseException:

@@ -99,21 +99,30 @@ class Writer:
             waiting.done.set_result(row and row.entry)
 
     def _append(self, batch: list[Sealed | None]) -> list[Row | None]:
-        rows: list[Row | None] = []
+        """In one step where nobody else has appended; else past what they did."""
+        rows, position = _rows(self.position, batch)
+        new = [row for row in rows if row]
         try:
-            with self._store.writing() as writing:
-                position = caught_up(self.position, writing)
-                for sealed in batch:
-                    row = None
-                    if sealed is not None:
-                        row, position = position.next(sealed)
-                    rows.append(row)
-                if new := [row for row in rows if row]:
-                    writing.insert(new)
+            if not new or not self._store.extend(self.position.tip, new):
+                with self._store.writing() as writing:
+                    rows, position = _rows(caught_up(self.position, writing), batch)
+                    if new := [row for row in rows if row]:
+                        writing.insert(new)
         except MismatchError as error:
             raise altered(self._store.name, error) from error
         self.position = position
         return rows
+
+
+def _rows(position: Position, batch: list[Sealed | None]) -> tuple[list[Row | None], Position]:
+    """What these become behind `position`, and where the log ends then."""
+    rows: list[Row | None] = []
+    for sealed in batch:
+        row = None
+        if sealed is not None:
+            row, position = position.next(sealed)
+        rows.append(row)
+    return rows, position
 
 
 def altered(name: str, error: MismatchError) -> InfraError:

@@ -19,6 +19,7 @@ from pathlib import Path
 from statistics import median
 
 from runner.gateway.application import Door
+from runner.gateway.asking import Judge
 from runner.gateway.callers import Caller, always
 from runner.gateway.gate import Gate
 from runner.gateway.pace import Pace
@@ -30,7 +31,8 @@ from runner.records.base import Sha256
 from runner.records.evidence import AgentId
 from runner.records.level import Standing
 from runner.records.rules import CommandRule
-from tests.bench.rounds import Setting
+from runner.trusting import BOOK, HOME, read_book
+from tests.bench.rounds import Setting, interleave
 from tests.bench.row import Row, UnmeasuredError
 
 ROOT = Path(__file__).parents[2]
@@ -85,6 +87,30 @@ def measure(setting: Setting) -> Iterator[Row]:
             loads["one"].append(_load(pid, place, _decide, 1, number // 4))
             loads["many"].append(_load(pid, place, _decide, CLIENTS, number))
     yield from _rows(loads["bare"], loads["one"], loads["many"])
+    yield from _starts(setting.scratch / "state", setting.rounds)
+
+
+def _starts(state: Path, rounds: int) -> Iterator[Row]:
+    """What those who come later pay for what was decided."""
+    book = state / "ledger" / HOME / f"{BOOK}.json"
+    with open_ledger(state) as ledger:
+
+        def cpu_ms(work: Callable[[], object]) -> float:
+            """For a thousand entries."""
+            book.unlink(missing_ok=True)
+            began = time.process_time()
+            work()
+            return 1e6 * (time.process_time() - began) / ledger.size
+
+        arms = {
+            "run": lambda: cpu_ms(lambda: read_book(state, ledger)),
+            "gateway": lambda: cpu_ms(lambda: Gate(ledger, _judge(), Sha256("5" * 64))),
+        }
+        taken = interleave(arms, rounds)
+    what = "1000 decisions before the start: what becomes of agents is read of them (CPU)"
+    yield Row(what, "ms", taken["run"], (), "itself")
+    what = "the same: a gateway remembers their answers (CPU)"
+    yield Row(what, "ms", taken["gateway"], (), "itself")
 
 
 def _rows(bare: Sequence[Load], one: Sequence[Load], many: Sequence[Load]) -> Iterator[Row]:
@@ -201,14 +227,17 @@ def _server(scratch: Path, place: Path) -> Iterator[int]:
             process.wait(30)
 
 
-def _serve(state: Path, place: Path) -> None:
+def _judge() -> Judge:
     rules = [
         CommandRule(pattern=((f"tool-{n}",), ("run",)), decision="prompt") for n in range(RULES)
     ]
-    judge = judge_of(Ruled(tuple(rules)), lambda: None)
+    return judge_of(Ruled(tuple(rules)), lambda: None)
+
+
+def _serve(state: Path, place: Path) -> None:
     endless = Pace(per_s=ENDLESS, burst=ENDLESS)
     with open_ledger(state) as ledger:
-        gate = Gate(ledger, judge, Sha256("5" * 64), decisions=endless)
+        gate = Gate(ledger, _judge(), Sha256("5" * 64), decisions=endless)
         with serving(Door(gate, always(Caller(AGENT))).application, place):
             print(os.getpid(), flush=True)  # noqa: T201
             sys.stdin.read()

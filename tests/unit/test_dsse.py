@@ -71,6 +71,15 @@ def test_every_kind_comes_back(kind: Kind) -> None:
     assert unseal(seal(Statement(kind, {"x": {"sha256": "0"}}, {}), SIGNER), KEYS).kind == kind
 
 
+def test_an_envelope_is_one_line_of_sorted_json() -> None:
+    written = json.dumps(json.loads(ENVELOPE), sort_keys=True, separators=(",", ":")).encode()
+    assert written == ENVELOPE
+
+
+def test_the_same_words_at_one_time_are_never_one_envelope() -> None:
+    assert len({seal(WHAT, SIGNER, AT) for _ in range(100)}) == 100
+
+
 def test_another_implementation_verifies_it() -> None:
     public = KEYS[SIGNER.keyid]
     key = SSlibKey(SIGNER.keyid, "ed25519", "ed25519", {"public": public.public_bytes_raw().hex()})

@@ -308,6 +308,27 @@ def test_each_of_several_rows_in_one_step_has_to_be_the_next(
             assert reading.count() == 12
 
 
+@pytest.mark.parametrize("size", [0, 10])
+def test_one_step_appends_all_of_it_behind_the_end_it_is_for_or_nothing(
+    tmp_path: Path, size: int
+) -> None:
+    fill(tmp_path, size)
+    with closing(SqliteStore.open(place(tmp_path))) as store:
+        with store.reading() as reading:
+            end = caught_up(Position(), reading)
+        first, then = end.next(Sealed(b"{}", "decision", Stamp(About(), AT)))
+        second, last = then.next(Sealed(b"[]", "decision", Stamp(About(), AT)))
+        for tip in (then.tip, (size - 1, bytes(31)), (size, end.head), *([None] if size else [])):
+            assert not store.extend(tip, [first, second])
+        with pytest.raises(InfraError, match="append-only"):
+            store.extend(end.tip, [first, second._replace(prev=bytes(32))])
+        with store.reading() as reading:
+            assert caught_up(Position(), reading).size == size
+        assert store.extend(end.tip, [first, second])
+        with store.reading() as reading:
+            assert reading.tip() == last.tip
+
+
 @pytest.mark.parametrize("size", [0, 1, TAIL - 1, TAIL, TAIL + 1, TAIL + 200])
 def test_ledgers_of_every_size_are_opened(tmp_path: Path, size: int) -> None:
     fill(tmp_path, size)

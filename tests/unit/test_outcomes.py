@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from runner.ledger.dsse import ReceiptError
+from runner.ledger.dsse import ReceiptError, seal
 from runner.ledger.keyring import Ring
 from runner.ledger.keys import Signer, kept_signer, local_signer, new_key
 from runner.ledger.ledger import open_ledger
-from runner.ledger.outcomes import KINDS, Book, Said, Told, Word, verified_by
+from runner.ledger.outcomes import KINDS, Book, Said, Told, Word, denies_nothing, verified_by
 from runner.ledger.score import SOAK_DAYS
 from runner.records.base import RunId
 from runner.records.evidence import PREDICATES, About, Entry, Kind, Statement
@@ -191,6 +192,19 @@ def test_what_denies_nothing_is_not_even_verified(tmp_path: Path) -> None:
             ledger.append(decision(word, "rule"))
         book = Book().read_on(ledger.entries(kinds=KINDS), counting, 3)
     assert seen == [1] and len(book.ignored) == 1 and book.seq == 3
+
+
+@pytest.mark.parametrize("before", range(7))
+def test_a_denial_is_seen_wherever_it_stands(before: int) -> None:
+    """The bytes of an envelope are base64: the same word is written in three ways."""
+    signer = Signer.of(Ed25519PrivateKey.generate())
+    for word, nothing in (("ALLOW", True), ("PENDING", True), ("DENY", False)):
+        predicate = {"agent": "x" * before, "decision": word}
+        statement = Statement("decision", {"action": {"sha256": "0" * 64}}, predicate, ABOUT)
+        assert denies_nothing(seal(statement, signer)) is nothing
+        quoted = {**predicate, "reason": f'"predicateType":"{PREDICATES["decision"]}"'}
+        other = Statement("merged", statement.subject, quoted, ABOUT)
+        assert not denies_nothing(seal(other, signer))
 
 
 def test_reading_on_is_reading_all() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from runner.cli.main import cli
-from runner.errors import ConfigError
+from runner.errors import ConfigError, InfraError
 from runner.ledger.ledger import StoredLedger, open_ledger
 from runner.ledger.outcomes import Told
 from runner.ledger.rekeying import Keeper
@@ -27,7 +28,17 @@ from runner.records.level import Contribution
 from runner.records.merge import LayerName
 from runner.records.policy import Layer
 from runner.records.trust import OutcomeKind, Trust
-from runner.trusting import agents, bounds, calibrated, foreseen, named, promote, scores, trust_of
+from runner.trusting import (
+    agents,
+    bounds,
+    calibrated,
+    foreseen,
+    named,
+    promote,
+    read_book,
+    scores,
+    trust_of,
+)
 from tests.fake_world import make_plan
 
 ME = Agent(model="gpt-5.5", codex_version="0.163.0", policy_sha256=Sha256("0" * 64))
@@ -130,6 +141,30 @@ def test_what_the_wrong_key_signed_is_told_and_changes_nothing(tmp_path: Path) -
         assert after.score == before.score
         (ignored,) = after.ignored
         assert "it is the gate's" in ignored.why
+
+
+def test_what_becomes_of_an_agent_is_told_in_its_order(tmp_path: Path) -> None:
+    mixed = (told("merged", 3, "r1"), _decided("ALLOW"), _decided("DENY"), told("closed", 1, "r2"))
+    with ledger_with(tmp_path, *mixed) as ledger:
+        book = read_book(tmp_path, ledger)
+        assert [each.kind for each in book.outcomes] == ["merged", "denied_forbidden", "closed"]
+        assert book.seq == ledger.size and book.ignored == ()
+
+
+def test_a_word_hidden_among_decisions_is_told(tmp_path: Path) -> None:
+    """Those that deny nothing are passed over; whoever writes the file cannot call another one."""
+    with ledger_with(tmp_path, told("reverted", 3, "r1"), _decided("ALLOW")) as ledger:
+        with closing(sqlite3.connect(tmp_path / "ledger" / "ledger.sqlite")) as foreign:
+            foreign.execute("DROP TRIGGER entries_kept")
+            foreign.execute("UPDATE entries SET kind = 'decision' WHERE kind = 'merged'")
+            foreign.commit()
+        with pytest.raises(InfraError, match="was changed: what it is found by"):
+            read_book(tmp_path, ledger)
+
+
+def _decided(word: str) -> Statement:
+    predicate = {"decision": word, "rule": "rule", "reason": "because"}
+    return Statement("decision", {"a": {"sha256": "0" * 64}}, predicate, About(agent=ME.id))
 
 
 def test_promotion_takes_numbers_a_reason_and_a_person(tmp_path: Path) -> None:
@@ -275,6 +310,22 @@ def test_promotion_on_the_terminal(tmp_path: Path) -> None:
     assert said.exit_code == 0 and "is on level 1 now" in said.output
     again = CliRunner().invoke(cli, words)
     assert isinstance(again.exception, ConfigError)
+
+
+@pytest.mark.parametrize("words", [("show", "ag_zz"), ("promote", "ag_zz", "1", "--reason", "x")])
+def test_what_is_no_id_is_no_agent(tmp_path: Path, words: tuple[str, ...]) -> None:
+    with ledger_with(tmp_path):
+        pass
+    said = CliRunner().invoke(cli, ["trust", *words, "--state", str(tmp_path)])
+    assert isinstance(said.exception, ConfigError) and "'ag_zz'" in said.exception.problem
+
+
+def test_nobody_here_has_this_name(tmp_path: Path) -> None:
+    with ledger_with(tmp_path, *clean(1)):
+        pass
+    for name, told in (("codx", True), ("codex", False)):
+        said = CliRunner().invoke(cli, ["trust", name, "--state", str(tmp_path)])
+        assert ("nothing became of anybody" in said.output) is told
 
 
 @pytest.mark.parametrize(
