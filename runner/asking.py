@@ -50,6 +50,7 @@ def queue_of(
         stopped=stopped,
         alive=lambda run: alive(state, run),
         risk=risk,
+        heard=set(),
     )
     return Queue(
         state / HOME,

@@ -29,7 +29,8 @@ from runner.gates.paths import PROTECTED
 from runner.gateway.application import Door
 from runner.gateway.asking import Judge
 from runner.gateway.callers import Caller, Known
-from runner.gateway.gate import RATE_PER_S, Gate, usual_pace
+from runner.gateway.gate import Gate
+from runner.gateway.pace import RATE_PER_S, usual_pace
 from runner.gateway.page import Page
 from runner.gateway.place import Place, home_of, tokens_of
 from runner.gateway.server import serving
@@ -106,19 +107,16 @@ def served(asked: Asked) -> Iterator[Serving]:
         with on_disk(home):
             private_directory(home)
         stack.callback(os.close, _only_one(home))
-        ledger = stack.enter_context(open_ledger(asked.state, address=asked.settings.ledger))
+        opened = open_ledger(asked.state, address=asked.settings.ledger, whole=True)
+        ledger = stack.enter_context(opened)
         switch = recalled(asked.state, asked.settings.kill_file, ledger)
         parts = _Parts(asked, _decided(asked), ledger, switch, Tokens(tokens_of(asked.state)))
         trusting.read_book(asked.state, ledger)  # now, not while somebody waits for an answer
         queue, judges = parts.queue(), _Judges(parts)
         stack.callback(judges.close)
-        gate = Gate(
-            ledger,
-            parts.judge(judges),
-            parts.decided.policy.digest(),
-            queue,
-            decisions=usual_pace(asked.rate_per_s),
-        )
+        judge, policy = parts.judge(judges), parts.decided.policy.digest()
+        pace = usual_pace(asked.rate_per_s)
+        gate = Gate(ledger, judge, policy, queue, vouched=ledger.vouches, decisions=pace)
         door = parts.door(gate, queue)
         mode = 0o600 if asked.agents.keys() <= {os.getuid()} else 0o666  # peer credentials decide
         place = stack.enter_context(serving(door.application, asked.place, mode=mode))

@@ -140,6 +140,7 @@ class Queue:
         lists the class of the command, which is looked at anew whenever it matters."""
         with self.store.writing() as rows:
             rows.advise(_known(rows, request).request.id, advice)
+        self.standing.hear(request, advice)
 
     def advice(self, request: str) -> tuple[Advice | None, str]:
         """What a model said of it, and, where that stands in a person's place, which one and of

@@ -12,6 +12,7 @@ from runner.approvals.store import Row
 from runner.records.approval import (
     LOW_RISK,
     Action,
+    Advice,
     Approval,
     ApprovalRequest,
     ApprovalRules,
@@ -20,7 +21,7 @@ from runner.records.approval import (
     mismatch,
     objection,
 )
-from runner.records.base import RunId
+from runner.records.base import RunId, Sha256
 from runner.records.decision import Proposal
 from runner.text import line
 
@@ -50,6 +51,9 @@ class Standing:
     alive: Callable[[RunId], bool] = lambda _: True
     """Whether the run that asks for a command still goes on."""
     risk: Callable[[tuple[str, ...], str], Risk] = lambda _tools, _code: "other"
+    heard: set[tuple[str, Sha256]] | None = None
+    """Requests and digests of what this process had a reviewer say of them: only that counts, for
+    nobody signs it. None = what is kept."""
 
     def state(self, row: Row, now: datetime) -> State:
         """A no, or a word that cannot be read, is stronger than any yes."""
@@ -93,9 +97,15 @@ class Standing:
         """A reviewer advises it and today's policy lists its class, as the command is read now."""
         if row.advice is None or not row.advice.approve or row.request.kind != "command":
             return False
+        if self.heard is not None and (row.request.id, row.advice.digest()) not in self.heard:
+            return False
         proposal = Proposal.model_validate_json(row.request.content)
         risk = self.risk(proposal.tools, proposal.code)
         return risk in LOW_RISK and risk in self.rules.auto
+
+    def hear(self, request: str, advice: Advice) -> None:
+        if self.heard is not None:
+            self.heard.add((request, advice.digest()))
 
     def auto(self, row: Row) -> str:
         """Which model spoke in a person's place, on what class; empty = none did."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ NAME = "approvals.sqlite"
 PATIENCE_S = 10
 """For another process that is writing."""
 VERSION = 2
+_REMEDY = "without the file nothing waits any more"
 _TABLES = ("request", "resolution", "advice", "used", "seen")
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS request (
@@ -90,7 +92,7 @@ class Store:
         except (sqlite3.Error, OSError, ValidationError) as error:
             raise InfraError(
                 f"the approvals in {self.home} cannot be used: {error}",
-                "free some space or mend its permissions; without the file nothing waits any more",
+                f"free some space or mend its permissions; {_REMEDY}",
             ) from error
 
     def _connected(self) -> sqlite3.Connection:
@@ -173,17 +175,24 @@ class Rows:
 
     def _select(self, where: str, *values: str) -> tuple[Row, ...]:
         found = self.connection.execute(
-            "SELECT id, record, (SELECT advice.record FROM advice WHERE advice.request = id),"
+            "SELECT id, action, record,"
+            " (SELECT advice.record FROM advice WHERE advice.request = id),"
             f" EXISTS (SELECT 1 FROM used WHERE request = id) FROM request {where}",
             values,
         ).fetchall()
         return tuple(self._row(*row) for row in found)
 
-    def _row(self, request: str, record: bytes, advice: bytes | None, used: int) -> Row:
+    def _row(
+        self, request: str, action: str, record: bytes, advice: bytes | None, used: int
+    ) -> Row:
+        """Raises InfraError: it is found by, or shows, another action than it stands for."""
         words = self.connection.execute(
             "SELECT envelope FROM resolution WHERE request = ? ORDER BY seq", (request,)
         )
         envelopes = tuple(envelope for (envelope,) in words)
         asked = ApprovalRequest.model_validate_json(record)
+        content = hashlib.sha256(asked.content.encode(errors="replace")).hexdigest()
+        if not (asked.id == request and asked.action == action == content):
+            raise InfraError(f"the request {request!a} was changed", _REMEDY)
         said = None if advice is None else Advice.model_validate_json(advice)
         return Row(asked, envelopes, said, bool(used))

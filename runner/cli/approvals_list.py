@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from shutil import get_terminal_size
 
 import click
 
@@ -21,7 +22,7 @@ def command(everything: bool, state: Path | None, as_json: bool) -> None:
     from runner.approvals.metrics import metrics
     from runner.cli.approvals_advice import advice_json, advice_rows, place
     from runner.cli.ending import state_words
-    from runner.report.sanitise import line
+    from runner.report.sanitise import framed, line
     from runner.report.terminal import write_rows
     from runner.text import to_json
 
@@ -43,8 +44,9 @@ def command(everything: bool, state: Path | None, as_json: bool) -> None:
     told = []
     for asked, where in sorted(shown, key=lambda each: place(queue, each[0])):
         until = f"until {asked.expires_at:%F %R}Z"
-        told += [f"{asked.id}  {where:8}  {until}  {line(asked.summary, 300)}"]
-        told += [f"    {row}" for row in advice_rows(queue, asked)]
+        told += [f"{asked.id}  {where:8}  {until}"]
+        for text in (line(asked.summary, 300), *advice_rows(queue, asked)):
+            told += framed(text, get_terminal_size().columns)
     write_rows([(row, "") for row in told], sys.stdout)
     first = next((asked.id for asked, where in shown if where == "waiting"), None)
     if first is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from runner.approvals.standing import State
     from runner.records.approval import ApprovalRequest
 
+VALUE = 66
+"""Characters of a value; longer ones would be wrapped, and go on like rows of ours."""
 ABOUT = ("id", "kind", "action", "run", "level", "policy", "asker", "risk", "approvers")
 
 
@@ -44,14 +47,15 @@ def tell(asked: ApprovalRequest, where: State, home: Path) -> None:
     from runner.approving import queue_at
     from runner.cli.approvals_advice import advice_rows
     from runner.cli.ending import state_words
-    from runner.report.sanitise import line, log_text
+    from runner.report.sanitise import framed, line
     from runner.report.terminal import write_rows
 
     told = {name: getattr(asked, name) for name in ABOUT}
     told |= {"until": f"{asked.expires_at:%F %T}Z", "state": where}
-    rows = [f"{name:9} {line(str(value), 500)}" for name, value in told.items() if value]
-    rows += advice_rows(queue_at(home), asked)
-    rows += ["", *log_text(_content(asked, home), lines=100_000).rstrip("\n").split("\n"), ""]
+    rows = [f"{name:9} {line(str(value), VALUE)}" for name, value in told.items() if value]
+    for text in (*advice_rows(queue_at(home), asked), _content(asked, home)):
+        rows += ["", *framed(text, get_terminal_size().columns)]
+    rows += [""]
     if where == "waiting":
         deny = f"codex-runner approvals deny {asked.id}{state_words(home)} --reason WHY"
         rows += [f"approve:  {how(asked)}{state_words(home)}", f"deny:     {deny}"]
@@ -68,7 +72,7 @@ def _content(asked: ApprovalRequest, home: Path) -> str:
 
     action = json.loads(asked.content)
     if asked.kind == "command":
-        return f"{', '.join(action['tools'])}:\n{exact(action['code'])}"
+        return f"{exact(json.dumps(action['tools']))}\n{exact(action['code'])}"
     folder = find(home, asked.run)
     vouched_report(folder)
     diff = (folder.read(PATCH) or b"").decode(errors="backslashreplace")

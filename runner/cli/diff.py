@@ -43,5 +43,5 @@ def _show(diff: str) -> None:
     from runner.report.sanitise import log_text
     from runner.report.terminal import write_rows
 
-    shown = log_text(diff, lines=100_000).rstrip("\n").split("\n")
+    shown = log_text(diff, lines=sys.maxsize, limit=sys.maxsize).rstrip("\n").split("\n")
     write_rows([(row, _STYLES.get(row[:1], "")) for row in shown], sys.stdout)

@@ -48,10 +48,9 @@ def command(
 
     Signatures and roles of keys, the log's checkpoint and proofs, files, commit, tree, policy,
     codex and image, gates, tool calls. RUN is an id of this state directory; FOLDER a copy of a
-    run's folder from anywhere; FILE one receipt, a Sigstore bundle or a receipts.jsonl.
+    run's folder from anywhere; FILE one receipt, Sigstore bundles or a receipts.jsonl.
     """
     from runner.ledger import verifying
-    from runner.ledger.folder import on_disk
 
     ring = _ring(keys, state)
     path = Path(what or "")
@@ -63,8 +62,11 @@ def command(
     folder = _folder(what, state)
     _tell(folder.run, verifying.verify(folder, ring), as_json=as_json)
     if bundle is not None:
-        with on_disk(bundle):
+        try:
             bundle.write_bytes(verifying.bundles(folder))
+        except OSError as error:
+            problem = f"cannot write {bundle}: {error.strerror}"
+            raise ConfigError(problem, "name another") from error
 
 
 def _folder(what: str | None, state: Path | None) -> RunFolder:
@@ -100,7 +102,8 @@ def _ring(given: tuple[str, ...], state: Path | None) -> Ring:
         try:
             roots.append((role, public_key(Path(name).read_bytes())))
         except OSError as error:
-            raise ConfigError(f"cannot read {name}: {error.strerror}", "--key PUB.pem") from None
+            remedy = f"--key PUB.pem, or --key ROLE=PUB.pem with a ROLE of {', '.join(STEMS)}"
+            raise ConfigError(f"cannot read {name}: {error.strerror}", remedy) from None
         except ValueError:
             raise ConfigError(
                 f"{name} is no Ed25519 public key in PEM", "codex-runner keys export makes one"

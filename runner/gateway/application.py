@@ -72,7 +72,7 @@ class Door:
             Route("/api/kill", self._kill, methods=post),
             *(self.page.routes if self.page else ()),
         ]
-        handlers = {HTTPException: _told_in_json}
+        handlers = {HTTPException: _told_in_json, RunnerError: _told_failure}
         return self._fenced(Starlette(routes=routes, exception_handlers=handlers))
 
     def _fenced(self, inner: ASGIApp) -> ASGIApp:
@@ -149,7 +149,7 @@ class Door:
         if caller is None:
             return _stranger()
         agent = request.path_params.get("agent_id") or caller.agent
-        if agent != caller.agent and not caller.sees_all:
+        if not caller.sees_all and (agent is None or agent != caller.agent):
             return _response(wrong(404, "no such agent"))
         return await self._work(lambda: self.scores(agent and AgentId(agent)))
 
@@ -265,6 +265,12 @@ def _stranger() -> Response:
 
 def _forbidden() -> Response:
     return _response(wrong(403, "this needs another credential"))
+
+
+async def _told_failure(_request: Request, error: Exception) -> Response:
+    """A ledger that cannot be read."""
+    assert isinstance(error, RunnerError)
+    return _response(wrong(503, error.problem))
 
 
 async def _told_in_json(_request: Request, error: Exception) -> Response:

@@ -14,8 +14,6 @@ from pathlib import Path
 
 from runner import strays
 from runner.errors import ConfigError, InfraError, RefusedError
-from runner.records.decision import Answer
-from runner.text import line
 
 LOOK_S = 1.0
 UNHEARD_S = 60.0
@@ -26,9 +24,9 @@ _ADOPT_ORPHANS = 36
 """PR_SET_CHILD_SUBREAPER, prctl(2)."""
 
 
-def executed(argv: Sequence[str], ask: Callable[[], Answer]) -> int:
-    """Its exit code, -N = signal N; its input, output and terminal are ours. `ask`: what the gate
-    says to the same request now.
+def executed(argv: Sequence[str], refusal: Callable[[], str]) -> int:
+    """Its exit code, -N = signal N; its input, output and terminal are ours. `refusal`: why the
+    gate does not let it go on, asked now and then; empty = it does.
 
     Raises:
         ConfigError: it cannot be started.
@@ -46,26 +44,26 @@ def executed(argv: Sequence[str], ask: Callable[[], Answer]) -> int:
     before = signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
     handle = os.pidfd_open(child)  # until it is reaped its id is its own
     try:
-        _follow(handle, ask)
+        _follow(handle, refusal)
     finally:
         os.close(handle)
         signal.signal(signal.SIGTERM, before)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def _follow(handle: int, ask: Callable[[], Answer]) -> None:
+def _follow(handle: int, refusal: Callable[[], str]) -> None:
     """Until it has ended. Raises RefusedError."""
     heard_at = time.monotonic()
     while not select.select([handle], [], [], LOOK_S)[0]:
         try:
-            answer = ask()
+            why = refusal()
         except InfraError as error:
             if time.monotonic() - heard_at > UNHEARD_S:
                 _end(error.problem)
             continue
         heard_at = time.monotonic()
-        if answer.decision != "ALLOW":
-            _end(line(answer.reason))
+        if why:
+            _end(why)
 
 
 def _end(why: str) -> None:

@@ -29,6 +29,10 @@ JUDGED = frozenset({200, 400, 401, 403, 409, 429, 503})
 """Statuses whose body is an `Answer`."""
 _RECEIPT = re.compile(r"rc_[0-9a-f]{32}")
 _REMEDY = "codex-runner gateway serve, and name its socket with --socket or its address with --url"
+_STRANGER = (
+    "on a socket the gate has to be told of you: codex-runner gateway serve --agent USER=NAME; with"
+    " --url set CODEX_RUNNER_GATE_TOKEN to what codex-runner gateway token agent NAME prints"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +53,9 @@ class Client:
         status, said = self._exchange("GET", "/healthz", None)
         agent, tenant = said.get("agent"), said.get("tenant")
         if not isinstance(agent, str) or not isinstance(tenant, str):
-            why = "it knows no agent by this user id or token" if status == 200 else f"{said!a}"
-            raise self._failed(line(why, 200))
+            if status == 200:
+                raise self._failed("it knows no agent by this user id or token", _STRANGER)
+            raise self._failed(line(f"{said!a}", 200))
         return AgentId(agent), tenant
 
     def execute(self, request: Request) -> Answer:
@@ -126,5 +131,5 @@ class Client:
             raise ValueError("no object")
         return response.status_code, said
 
-    def _failed(self, why: str) -> InfraError:
-        return InfraError(f"the gate at {self.place} cannot be relied on: {why}", _REMEDY)
+    def _failed(self, why: str, remedy: str = _REMEDY) -> InfraError:
+        return InfraError(f"the gate at {self.place} cannot be relied on: {why}", remedy)

@@ -7,7 +7,8 @@
 3. An answer leaves when its receipt is durable. A ledger that cannot be written denies everything.
 4. What a person has to decide is PENDING until they did; then the request is judged again, the
    approval used up, and only then allowed. A kill, or a policy that denies it now, also ends what
-   was allowed before.
+   waits or was allowed before; what holds at a lower level only, or needs a person by now, is
+   decided anew.
 5. Everybody is denied only so often with a receipt: a flood fills no ledger.
 """
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -25,7 +27,7 @@ from runner.gateway.asking import Approvals, Judge, NoApprovals
 from runner.gateway.bodies import Outcome
 from runner.gateway.callers import Caller, Peer
 from runner.gateway.memory import Key, Memory
-from runner.gateway.pace import Pace
+from runner.gateway.pace import Pace, spam_pace, usual_pace
 from runner.gateway.reading import MalformedError, read
 from runner.gateway.reply import Reply, answered, told, wrong
 from runner.ports import Ledger
@@ -42,17 +44,6 @@ UNAVAILABLE = "ledger_unavailable: the decision cannot be recorded"
 NO_CHANNEL = "approval_unavailable: a person would have to decide, and nobody can be asked here"
 FLOOD = "too many requests: slow down"
 SUMMARY = 300
-RATE_PER_S, BURST_S = 100, 100
-"""Decisions of one agent: sustained, and how many seconds' worth of them at once."""
-
-
-def _spam() -> Pace:
-    return Pace(per_s=1, burst=60)
-
-
-def usual_pace(per_s: int = RATE_PER_S) -> Pace:
-    """Of the decisions of one agent."""
-    return Pace(per_s=per_s, burst=per_s * BURST_S)
 
 
 @dataclass
@@ -65,8 +56,9 @@ class Gate:
     approvals: Approvals = field(default_factory=NoApprovals)
     run: RunId | None = None
     """Of a session: then keys are its own, and no other run's entries are read."""
-    spam: Pace = field(default_factory=_spam)
-    """Of denials to what is not judged."""
+    vouched: Callable[[Entry], bool] = lambda _: True
+    """Whether a gate of ours has signed what was there before: others may write to a ledger."""
+    spam: Pace = field(default_factory=spam_pace)
     decisions: Pace = field(default_factory=usual_pace)
     unrecorded: int = 0
     """Answers that have no receipt because the ledger failed."""
@@ -149,11 +141,15 @@ class Gate:
             if not self.decisions.take(agent):
                 return _denied(FLOOD), 429
             return await self._decided(key, asked, *await self._first(asked))
-        sha256, told_before = kept
+        sha256, policy, told_before = kept
         if sha256 != asked.sha256:
             reason = "this idempotency key belongs to another request"
             return await self._refuse(asked.caller, agent, 409, asked.content, "replay", reason)
         answer = Answer.model_validate_json(told_before)
+        if answer.decision == "ALLOW" and not (
+            self._holds(answer, policy, asked.proposal) and await self._is_ours(key, answer)
+        ):
+            return await self._decided(key, asked, *await self._first(asked))
         verdict = await self._since(answer, asked.proposal)
         if verdict is None:
             return answer.model_copy(update={"replayed": True}), 200
@@ -170,13 +166,30 @@ class Gate:
             return _denial("approval", NO_CHANNEL, verdict.where), None
         return verdict, approval
 
+    def _holds(self, allowed: Answer, policy: Sha256, proposal: Proposal) -> bool:
+        """Whether no less is allowed now. Where a person is to be asked, one was, under the same
+        policy."""
+        now, before = self._judged(proposal), allowed.constraints or LEAST
+        if now.word == "DENY" or (now.word == "PENDING" and policy != self.policy):
+            return False
+        return (now.constraints or LEAST).level >= before.level
+
+    async def _is_ours(self, key: Key, allowed: Answer) -> bool:
+        """Whether it was said by a gate, not written by somebody who has no key."""
+        if not self._memory.is_from_before(key) or allowed.receipt_id is None:
+            return True
+        try:
+            entry = await asyncio.to_thread(self.ledger.entry, allowed.receipt_id)
+        except RunnerError:
+            return False
+        return entry is not None and self.vouched(entry)
+
     async def _since(self, answer: Answer, proposal: Proposal) -> Verdict | None:
-        """What holds now instead of what was answered before; None = that still holds."""
-        if answer.decision == "ALLOW":
-            now = self._judged(proposal)
-            return now if now.word == "DENY" else None
-        if answer.decision == "DENY" or answer.approval_id is None:
+        """What holds now instead of a word that was not final; None = that still holds."""
+        if answer.decision != "PENDING" or answer.approval_id is None:
             return None
+        if (now := self._judged(proposal)).word == "DENY":
+            return now
         match await asyncio.to_thread(self.approvals.state, answer.approval_id):
             case "waiting":
                 return None
@@ -231,7 +244,7 @@ class Gate:
             constraints=verdict.constraints if verdict.word == "ALLOW" else None,
             approval_id=approval,
         )
-        self._memory.keep(key, asked.sha256, answer)
+        self._memory.keep(key, asked.sha256, self.policy, answer)
         return answer, 200
 
     async def _refuse(

@@ -13,8 +13,9 @@ Key = tuple[str, str]
 """Tenant and idempotency key."""
 
 
-Kept = tuple[Sha256, bytes]
-"""The request's digest, and the answer in JSON: nothing that is collected as garbage."""
+Kept = tuple[Sha256, Sha256, bytes]
+"""Digests of the request and of the policy, the answer in JSON: nothing that is collected as
+garbage."""
 
 
 class Memory:
@@ -24,17 +25,24 @@ class Memory:
         """`entries`: decisions and outcomes, in their order; the last answer to a key holds."""
         self._kept: dict[Key, Kept] = {}
         self._over: set[str] = set()
+        self._before = set[Key]()
         for entry in entries:
             if entry.kind == "outcome":
                 self.close(str(predicate_of(entry).get("receipt")))
             elif entry.kind == "decision" and (found := answer_of(entry)):
                 self.keep(*found)
+        self._before = set(self._kept)
 
     def find(self, key: Key) -> Kept | None:
         return self._kept.get(key)
 
-    def keep(self, key: Key, request: Sha256, answer: Answer) -> None:
-        self._kept[key] = (request, answer.model_dump_json().encode())
+    def is_from_before(self, key: Key) -> bool:
+        """Whether its answer was read from the ledger."""
+        return key in self._before
+
+    def keep(self, key: Key, request: Sha256, policy: Sha256, answer: Answer) -> None:
+        self._before.discard(key)
+        self._kept[key] = (request, policy, answer.model_dump_json().encode())
 
     def is_over(self, receipt: str) -> bool:
         """Whether the outcome of this ALLOW was told."""

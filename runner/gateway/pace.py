@@ -9,6 +9,8 @@ from time import monotonic
 
 MOST_CALLERS = 4096
 """Buckets kept; the one that was used longest ago goes first, and would be full again by then."""
+RATE_PER_S, BURST_S = 100, 100
+"""Decisions of one agent: sustained, and how many seconds' worth of them at once."""
 
 
 @dataclass(slots=True)
@@ -31,3 +33,13 @@ class Pace:
         if len(self._buckets) > MOST_CALLERS:
             self._buckets.popitem(last=False)
         return allowed
+
+
+def spam_pace() -> Pace:
+    """Of denials to what is not judged."""
+    return Pace(per_s=1, burst=60)
+
+
+def usual_pace(per_s: int = RATE_PER_S) -> Pace:
+    """Of the decisions of one agent."""
+    return Pace(per_s=per_s, burst=per_s * BURST_S)

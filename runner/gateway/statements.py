@@ -20,6 +20,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 
+from pydantic import ValidationError
+
 from runner.gateway.bodies import Outcome
 from runner.gateway.callers import Caller
 from runner.records.base import RunId, Sha256
@@ -110,24 +112,29 @@ def predicate_of(entry: Entry) -> Json:
     return predicate if isinstance(predicate, dict) else {}
 
 
-def answer_of(entry: Entry) -> tuple[tuple[str, str], Sha256, Answer] | None:
-    """Tenant and key, the request's digest, and what was answered; None = it had no key."""
+def answer_of(entry: Entry) -> tuple[tuple[str, str], Sha256, Sha256, Answer] | None:
+    """Tenant and key, digests of the request and of the policy, and what was answered; None = it
+    had no key, or is no answer of a gate."""
     said = predicate_of(entry)
+    policy = Sha256(str(said.get("policy_sha256")))
     key, sha256, word = (said.get(n) for n in ("idempotency_key", "request_sha256", "decision"))
     if not isinstance(key, str) or not isinstance(sha256, str):
         return None
     limits = said.get("constraints")
     approval = said.get("approval_id")
-    answer = Answer.model_validate(
-        {
-            "decision": word,
-            "receipt_id": entry.id,
-            "reason": said.get("reason"),
-            "constraints": None if limits is None else Constraints.model_validate(limits),
-            "approval_id": approval,
-        }
-    )
-    return (entry.about.tenant, key), Sha256(sha256), answer
+    try:
+        answer = Answer.model_validate(
+            {
+                "decision": word,
+                "receipt_id": entry.id,
+                "reason": said.get("reason"),
+                "constraints": None if limits is None else Constraints.model_validate(limits),
+                "approval_id": approval,
+            }
+        )
+    except ValidationError:
+        return None
+    return (entry.about.tenant, key), Sha256(sha256), policy, answer
 
 
 def auto_approved(decided: Json) -> str | None:

@@ -17,6 +17,7 @@ def commit(evidence: Evidence) -> str:
     require_same("subjects", statements.subject(report, evidence.files), evidence.subjects)
     require_same("conclusion", report.conclusion, evidence.outcome.get("conclusion"))
     require_same("conclusion", report.conclusion, evidence.run.get("codexrunner_conclusion"))
+    require_same("exit code", report.exit_code, evidence.outcome.get("exit_code"))
     publication = report.publication and report.publication.model_dump(mode="json")
     require_same("publication", publication, evidence.outcome.get("publication"))
     if report.patch is None:
@@ -40,6 +41,7 @@ def inputs(evidence: Evidence) -> str:
         raise ReceiptError("the intent had a plan, and the report has none")
     named = {str(row.get("name")): row for row in resolved}
     _require_inputs(plan, named)
+    require_same("what was asked", statements.asked(plan), built.get("externalParameters"))
     digests = [
         f"{name} sha256:{sha256_of(row)[:16]}" for name, row in named.items() if sha256_of(row)
     ]
@@ -61,13 +63,16 @@ def gates(evidence: Evidence) -> str:
         raise ReceiptError("it was published, and its gates did not pass")
     if (verdict is None) != (report.plan is None or report.patch is None):
         raise ReceiptError("a verdict is there, or is not, other than the report says")
-    if verdict is None or report.plan is None:
+    made = statements.verdict(report, evidence.files, ())
+    if verdict is None or report.plan is None or made is None:
         return "no change to judge"
     said = verdict.predicate
     _require_subjects(evidence, verdict)
     rows = [statements.gate_row(gate) for gate in report.gates]
     require_same("gates", rows, said.get("codexrunner_gates"))
     require_same("verdict", "PASSED" if passed else "FAILED", said.get("verificationResult"))
+    for name in ("resourceUri", "verifiedLevels"):
+        require_same(f"the verdict's {name}", made.predicate[name], said.get(name))
     policy = sha256_of(as_object(said.get("policy"), "policy"))
     require_same("the verdict's policy", report.plan.policy_sha256, policy)
     wanted = [each for each in (evidence.last("run"), tests) if each is not None]

@@ -24,6 +24,12 @@ def bundle(envelope: bytes, keyid: str) -> bytes:
     return json.dumps(made, separators=(",", ":")).encode() + b"\n"
 
 
+def each_bundle(content: bytes) -> list[bytes]:
+    """The bundles of a file with one a line; any other content as it is."""
+    rows = content.splitlines()
+    return rows if rows and all(row.startswith(b'{"mediaType":') for row in rows) else [content]
+
+
 def envelope_of(content: bytes) -> bytes:
     """The envelope in a bundle, or that is the content itself.
 

@@ -150,6 +150,9 @@ class Ring:
         return ring
 
     def _changed(self, envelope: bytes, change: Change) -> Ring:
+        digest = hashlib.sha256(envelope).hexdigest()
+        if digest in self.changes:
+            return self  # it counted where it stands; its signer may have ended since
         approvers = self.public("approver")
         if approvers:
             if _signer(envelope) not in approvers:
@@ -162,7 +165,6 @@ class Ring:
         if found.keyid in self.keys:
             self.keys[found.keyid].require("approver", change.position)
         ring = self._revoked(change) if change.event == "revoke" else self._added(change)
-        digest = hashlib.sha256(envelope).hexdigest()
         return Ring(ring.keys, self.changes | {digest})
 
     def _founded_by(self, change: Change) -> bool:
@@ -211,14 +213,19 @@ def local_ring(state: Path) -> Ring:
     history, gate = read_history(state), local_public_key(state)
     try:
         if history:
-            first = _read(history.splitlines()[0])
-            return Ring.of(("approver", _public(first))).follow(history)
+            return founded(history)
         return Ring.of(*((("gate", gate),) if gate else ()))
     except ReceiptError as error:
         raise ConfigError(
             f"{history_file(state)} is not what it was: {error}",
             "codex-runner keys list --restore writes it anew from the ledger",
         ) from error
+
+
+def founded(history: bytes) -> Ring:
+    """The keys that its first line's leads to. Raises ReceiptError: it is not what it was."""
+    first = _read(history.splitlines()[0])
+    return Ring.of(("approver", _public(first))).follow(history)
 
 
 def history_file(state: Path) -> Path:

@@ -18,7 +18,8 @@ from typing import Protocol
 
 from runner.errors import ConfigError
 from runner.ledger.folder import on_disk, private_directory, replace
-from runner.ledger.keyring import Change, TrustedKey, history_file, local_ring, read_history
+from runner.ledger.founding import own_changes
+from runner.ledger.keyring import Change, Ring, TrustedKey, history_file, local_ring, read_history
 from runner.ledger.keys import (
     Signer,
     has_key,
@@ -163,8 +164,13 @@ class Keeper:
         self._keep(ledger)
 
     def _keep(self, ledger: Log) -> None:
-        lines = b"".join(entry.envelope + b"\n" for entry in ledger.entries(kinds=("key",)))
-        if lines != read_history(self.state):
+        changes = [entry.envelope for entry in ledger.entries(kinds=("key",))]
+        before = read_history(self.state)
+        approver = kept_signer(key_file(self.state, "approver")).keyid
+        gate = Ring.of(("gate", kept_signer(key_file(self.state, "gate")).key.public_key()))
+        own = own_changes(changes, before, approver, gate)
+        lines = b"".join(each + b"\n" for each in own)
+        if own and lines != before:
             with on_disk(history_file(self.state)):
                 replace(history_file(self.state), lines)
 

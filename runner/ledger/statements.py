@@ -103,7 +103,7 @@ def run(
         {
             "buildDefinition": {
                 "buildType": BUILD_TYPE,
-                "externalParameters": _asked(plan) if plan else {},
+                "externalParameters": asked(plan) if plan else {},
                 "internalParameters": _decided(plan) if plan else {},
                 "resolvedDependencies": [*resolved],
             },
@@ -232,7 +232,7 @@ def of_receipts(ids: Sequence[str]) -> Sha256:
     return Sha256(hashlib.sha256("".join(f"{each}\n" for each in ids).encode()).hexdigest())
 
 
-def _asked(plan: Plan) -> Json:
+def asked(plan: Plan) -> Json:
     """What a person, or somebody who wrote an issue, wanted: to be looked at, not to be trusted."""
     return {
         "prompt": {"sha256": hashlib.sha256(plan.task.prompt.encode()).hexdigest()},

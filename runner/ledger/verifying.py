@@ -27,7 +27,7 @@ from pydantic import ValidationError
 
 from runner.errors import RunnerError
 from runner.ledger import binding, statements
-from runner.ledger.bundle import bundle, envelope_of
+from runner.ledger.bundle import bundle, each_bundle, envelope_of
 from runner.ledger.dossier import (
     Evidence,
     as_object,
@@ -81,7 +81,7 @@ def verify(folder: RunFolder, ring: Ring) -> Verified:
 
 
 def verify_file(content: bytes, ring: Ring) -> Verified:
-    """One receipt, a bundle of one, or receipts with their proofs: what can be said of it alone."""
+    """One receipt, bundles, or receipts with their proofs: what can be said of it alone."""
     held: list[Step] = []
     name = "signatures"
     try:
@@ -95,17 +95,20 @@ def verify_file(content: bytes, ring: Ring) -> Verified:
             require_logged(receipts, note, checkpoint)
             held.append(Step(name, "each is in it"))
         else:
-            found = ring.unseal(envelope_of(content))
-            key = ring.keys[found.keyid]
-            if key.ended:
-                raise ReceiptError(
-                    f"its key was {key.ended}, and nothing here proves it was before"
-                )
-            what = found.kind or str(found.statement.get("predicateType"))
-            held.append(Step(name, f"{what}, by the {key.role}'s key {found.keyid[:16]}"))
+            held.extend(Step(name, _alone(each, ring)) for each in each_bundle(content))
     except (ReceiptError, NoteError) as error:
         return Verified(tuple(held), Step(name, str(error)))
     return Verified(tuple(held))
+
+
+def _alone(content: bytes, ring: Ring) -> str:
+    """What a receipt or bundle says without a proof. Raises ReceiptError: it does not count."""
+    found = ring.unseal(envelope_of(content))
+    key = ring.keys[found.keyid]
+    if key.ended:
+        raise ReceiptError(f"its key was {key.ended}, and nothing here proves it was before")
+    what = found.kind or str(found.statement.get("predicateType"))
+    return f"{what}, by the {key.role}'s key {found.keyid[:16]}"
 
 
 def bundles(folder: RunFolder) -> bytes:
@@ -218,8 +221,7 @@ def _require_receipt(evidence: Evidence) -> None:
         evidence.report = RunReport.model_validate_json(evidence.file(REPORT))
     except ValidationError:
         raise ReceiptError(f"{REPORT} was written by another version of codex-runner") from None
-    runs = {evidence.report.run, said.get("run"), evidence.outcome.get("run")}
-    if len(runs) != 1:
+    if not evidence.report.run == said.get("run") == evidence.outcome.get("run"):
         raise ReceiptError(f"{REPORT} or {RECEIPT} is another run's")
 
 

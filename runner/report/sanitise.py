@@ -11,6 +11,9 @@ from __future__ import annotations
 
 import html
 import re
+import sys
+import unicodedata
+from collections.abc import Iterator
 
 from runner.text import cut, visible
 
@@ -49,6 +52,14 @@ def log_text(text: str, lines: int = 10_000, limit: int = 2_000) -> str:
     return "\n".join(kept)
 
 
+def framed(text: str, columns: int) -> list[str]:
+    """All of it, in rows that no terminal wraps, each behind a mark: none passes for one of ours.
+    Letters that are written from right to left, and turn what is between them, are spelled out."""
+    told = log_text(text, lines=sys.maxsize, limit=sys.maxsize)
+    rows = told if told.isascii() else "".join(map(_unturned, told))
+    return [piece for row in rows.split("\n") for piece in _folded(row, max(columns - 2, 20))]
+
+
 def inert(text: str) -> str:
     """Mentions, issue references, links and `[skip ci]` spelled so that nothing obeys them."""
     text = _SKIP_CI.sub(lambda found: f"({found['words'] or 'NO_CI'})", text)
@@ -85,6 +96,22 @@ def block(text: str, limit_bytes: int) -> str:
             break
         kept.append(shown)
     return "\n".join(("<pre>", *kept, "</pre>"))
+
+
+def _unturned(char: str) -> str:
+    turns = unicodedata.bidirectional(char) in {"R", "AL", "AN"}
+    return f"⟦U+{ord(char):04X}⟧" if turns else char
+
+
+def _folded(row: str, cells: int) -> Iterator[str]:
+    mark, piece, used = "| ", "", 0
+    for char in row:
+        wide = 1 if char.isascii() else 2  # at most
+        if used + wide > cells:
+            yield mark + piece
+            mark, piece, used = "\\ ", "", 0
+        piece, used = piece + char, used + wide
+    yield mark + piece
 
 
 def _no_ci_commands(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -9,6 +10,7 @@ import socket
 import stat
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx
@@ -18,11 +20,11 @@ from runner.errors import ConfigError, InfraError
 from runner.gateway import protocol
 from runner.gateway.callers import Caller, Callers, Known
 from runner.gateway.gate import Gate
-from runner.gateway.server import serving
+from runner.gateway.server import Loop, serving
 from runner.gateway.tokens import Tokens, issue
 from runner.halting import statement_of
 from runner.ledger.ledger import open_ledger
-from runner.records.evidence import AgentId, Statement
+from runner.records.evidence import AgentId, Entry, ReceiptId, Statement
 from runner.records.kill import Kill, KillId, Scope
 from tests.fake_ledger import FakeLedger
 from tests.gates import (
@@ -111,6 +113,16 @@ def test_a_path_of_any_length_is_served(place: Path) -> None:
     deep.mkdir(parents=True, mode=0o700)
     with serving(_hello, deep / "gate.sock"):
         assert stat.S_ISSOCK((deep / "gate.sock").lstat().st_mode)
+
+
+@pytest.mark.parametrize("loop", ["auto", "asyncio"])
+def test_who_comes_while_it_ends_keeps_it_from_nothing(place: Path, loop: Loop) -> None:
+    """Accepted, and not yet a connection: one loop would not end, the other left it open."""
+    for number in range(12):
+        with ExitStack() as links, serving(_hello, place, loop=loop):
+            for _ in range(1 + number % 3):
+                links.enter_context(_raw(place))
+    gc.collect()
 
 
 async def _hello(scope: object, receive: object, send: object) -> None: ...
@@ -256,6 +268,20 @@ def test_nobody_holds_all_connections(place: Path) -> None:
         assert client.get("/healthz").status_code == 200
 
 
+def test_over_tcp_idle_connections_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "MOST_CONNECTIONS", 8)
+    with served(LOOPBACK) as client, ExitStack() as stack:
+        address = client.base_url.host, client.base_url.port
+        held = [stack.enter_context(socket.create_connection(address, 20)) for _ in range(20)]
+        for link in held[12:]:
+            with suppress(ConnectionError):
+                link.sendall(
+                    b"POST /api/kill HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n{"
+                )
+        assert client.get("/healthz").status_code == 200
+        assert _is_cut(held[0])
+
+
 def test_a_body_over_the_cap_is_denied_with_a_receipt(place: Path) -> None:
     ledger = FakeLedger()
     with served(place, gate_of(ledger)) as client:
@@ -291,6 +317,32 @@ def test_many_clients_at_once_are_decided_once_each(place: Path, tmp_path: Path)
             told = {"receipt_id": again["receipt_id"], "status": "failed", "exit_code": 2}
             assert client.post("/api/outcome", json=told).status_code == 200
             assert client.post("/api/outcome", json=told).status_code == 409
+
+
+class Gone(FakeLedger):
+    """Cannot be read any more."""
+
+    def entry(self, receipt: ReceiptId) -> Entry | None:
+        raise InfraError("the database went away", "look")
+
+    def entries(self, **_: object) -> Iterator[Entry]:
+        if self.broken:
+            raise InfraError("the database went away", "look")
+        return iter(())
+
+
+def test_a_ledger_that_cannot_be_read_is_told(place: Path) -> None:
+    ledger = Gone()
+    with served(place, gate_of(ledger)) as client:
+        ledger.broken = True
+        told = {"receipt_id": "rc_" + "0" * 32, "status": "succeeded"}
+        for answer in (
+            client.get("/api/receipts"),
+            client.get("/api/receipts/rc_0"),
+            client.post("/api/outcome", json=told),
+        ):
+            assert answer.status_code == 503
+            assert answer.json() == {"error": "the database went away"}
 
 
 def test_the_health_tells_of_a_ledger_that_fails(place: Path) -> None:
@@ -408,6 +460,8 @@ def test_scores_are_read_by_whose_they_are_and_emitted_by_an_administrator(
     agent, admin = ({"authorization": credentials[name]} for name in ("agent", "admin"))
     assert client.get("/api/scalar", headers=agent).json()["agent"] == AGENT
     assert client.get(f"/api/scalar/{OTHER}", headers=agent).status_code == 404
+    approver = {"authorization": credentials["approver"]}
+    assert client.get("/api/scalar", headers=approver).status_code == 404
     assert client.get(f"/api/scalar/{OTHER}", headers=admin).json()["agent"] == OTHER
     assert client.get("/api/scalar", headers=admin).json()["agent"] is None
     body = {"agent_id": AGENT}

@@ -313,6 +313,9 @@ def test_a_row_of_long_ago_is_found_by_the_whole_check(
         for read in (lambda: tuple(ledger.entries()), lambda: ledger.entry(third.id)):
             with pytest.raises(InfraError, match="entry 3 was changed: what it is found by"):
                 read()
+    whole = open_ledger(place.state, SIGNERS, address=place.address, whole=True)
+    with pytest.raises(InfraError, match="entry 3 was changed: its 'agent'"), whole:
+        raise AssertionError
 
 
 def test_a_signature_of_another_role_does_not_pass_the_whole_check(place: Place) -> None:
@@ -331,8 +334,11 @@ def test_of_a_key_nobody_knows_the_whole_check_tells(place: Place) -> None:
     stranger: dict[Role, Signer] = {**SIGNERS, "verifier": Signer.of(Ed25519PrivateKey.generate())}
     with open_ledger(place.state, stranger, address=place.address) as ledger:
         ledger.append(statement("merged"))
-    with place.open() as ledger, pytest.raises(InfraError, match=r"entry 0 .* unknown key"):
-        ledger.check()
+    with place.open() as ledger:
+        own, (foreign, *_) = ledger.append(statement()), ledger.entries()
+        assert ledger.vouches(own) and not ledger.vouches(foreign)
+        with pytest.raises(InfraError, match=r"entry 0 .* unknown key"):
+            ledger.check()
 
 
 @pytest.fixture

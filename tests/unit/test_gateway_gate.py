@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,8 +16,8 @@ from runner.gateway.callers import Caller, Peer
 from runner.gateway.gate import Gate
 from runner.gateway.pace import Pace
 from runner.gateway.statements import predicate_of
-from runner.records.base import RunId
-from runner.records.decision import Proposal, Verdict
+from runner.records.base import RunId, Sha256
+from runner.records.decision import Constraints, Proposal, Verdict
 from runner.records.evidence import Entry, Statement
 from tests.fake_ledger import FakeLedger
 from tests.gates import (
@@ -96,11 +97,26 @@ def test_what_was_answered_is_known_after_a_restart() -> None:
     assert tell_one(gate, asking("0", code="ps")).status == 409
 
 
+def test_an_answer_that_no_gate_signed_is_none() -> None:
+    ledger = FakeLedger()
+    tell_one(gate_of(ledger, judge=lambda _: Verdict(word="ALLOW")), asking(code="rm"))
+    foreign = Statement("decision", {"a": {"sha256": "0"}}, {"idempotency_key": "k", "decision": 1})
+    ledger.append(replace(foreign, predicate={**foreign.predicate, "request_sha256": "0" * 64}))
+    gate = gate_of(ledger, vouched=lambda _: False, judge=lambda _: PENDING)
+    assert tell_one(gate, asking(code="rm")).answer.reason.startswith("approval_unavailable")
+    gate = gate_of(ledger, vouched=lambda _: False)
+    mine = tell_one(gate, asking("k2")).answer
+    assert tell_one(gate, asking("k2")).answer == mine.model_copy(update={"replayed": True})
+
+
 def test_keys_are_each_tenants_own() -> None:
     gate = gate_of()
     mine = tell(gate, asking(tenant_id="a"), caller=Caller(AGENT, "a"))[0]
     other = tell(gate, asking(tenant_id="b", code="ps"), caller=Caller(AGENT, "b"))[0]
     assert (mine.status, other.status) == (200, 200)
+
+
+PENDING = Verdict(word="PENDING", reason="ask first", constraints=CONSTRAINTS)
 
 
 class SlowLedger(FakeLedger):
@@ -287,6 +303,46 @@ def test_a_kill_ends_what_was_allowed_before() -> None:
     assert tell_one(gate, asking()).answer.decision == "DENY"
     killed = False
     assert tell_one(gate, asking()).answer.decision == "DENY"  # and it stays ended
+
+
+def test_what_was_allowed_is_decided_anew_when_only_less_is() -> None:
+    level, ledger = 2, FakeLedger()
+
+    def at_level(_: Proposal) -> Verdict:
+        limits = Constraints(level=level, sandbox="workspace-write" if level else "read-only")
+        return Verdict(word="ALLOW", constraints=limits)
+
+    gate = gate_of(ledger, judge=at_level)
+    before = tell_one(gate, asking()).answer
+    level = 0
+    now = tell_one(gate, asking()).answer
+    assert before.constraints and now.constraints
+    assert (before.constraints.level, now.constraints.sandbox) == (2, "read-only")
+    assert not now.replayed and now.receipt_id == ledger.kept[1].id
+    level = 2
+    assert tell_one(gate, asking()).answer == now.model_copy(update={"replayed": True})
+
+
+def test_what_a_person_has_to_decide_by_now_is_not_allowed_by_an_older_answer() -> None:
+    ledger, people = FakeLedger(), FakeApprovals()
+    before = Gate(ledger, lambda _: Verdict(word="ALLOW"), Sha256("6" * 64), people)
+    body = asking(code="git push")
+    assert tell_one(before, body).answer.decision == "ALLOW"
+    now = tell_one(gate_of(ledger, approvals=people), body).answer
+    assert (now.decision, now.approval_id) == ("PENDING", "ap_" + "0" * 16)
+
+
+def test_a_kill_ends_what_waits_for_a_person() -> None:
+    people, killed = FakeApprovals(), False
+
+    def killable(proposal: Proposal) -> Verdict:
+        return Verdict(word="DENY", reason="stopped") if killed else judge(proposal)
+
+    gate = gate_of(approvals=people, judge=killable)
+    body = asking(code="git push")
+    assert tell_one(gate, body).answer.decision == "PENDING"
+    killed = True
+    assert tell_one(gate, body).answer.decision == "DENY"
 
 
 def test_a_flood_is_denied_without_filling_the_ledger() -> None:

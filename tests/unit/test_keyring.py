@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.errors import ConfigError
 from runner.ledger.dsse import ReceiptError, seal
-from runner.ledger.keyring import Ring, UncountedError, history_file, local_ring
-from runner.ledger.keys import in_pem, key_file, local_public_key, local_signer, local_signers
+from runner.ledger.founding import own_changes
+from runner.ledger.keyring import Ring, UncountedError, history_file, local_ring, read_history
+from runner.ledger.keys import (
+    Signer,
+    in_pem,
+    key_file,
+    local_public_key,
+    local_signer,
+    local_signers,
+)
 from runner.ledger.ledger import open_ledger
 from runner.live import LIVE, take
 from runner.records.base import RunId
@@ -136,6 +146,40 @@ def test_a_lost_history_comes_back_from_the_ledger(state: Path) -> None:
     history_file(state).unlink()
     keeper(state).restore()
     assert history_file(state).read_bytes() == whole
+
+
+def test_who_can_write_to_the_ledger_alone_founds_no_approver(state: Path) -> None:
+    from runner.ledger.rekeying import _addition
+
+    foreign = Signer.of(Ed25519PrivateKey.generate())
+
+    def added(predicate: dict[str, object]) -> None:
+        signers = {**local_signers(state), "approver": foreign}
+        with open_ledger(state, signers) as ledger:
+            ledger.append(Statement("key", SUBJECT, predicate))
+
+    itself = _addition("approver", foreign, None, [foreign], 0, 0).model_dump(mode="json")
+    added(itself)
+    keeper(state).create("approver")
+    approver, founding = local_signer(state, "approver"), local_ring(state)
+    assert {key.role for key in founding.keys.values()} == {"approver", "gate"}
+    assert foreign.keyid not in founding.keys
+    copied = json.loads(
+        base64.b64decode(json.loads(read_history(state).splitlines()[0])["payload"])
+    )
+    added(copied["predicate"])  # as if the foreign key had made ours known
+    added({})
+    keeper(state).create("verifier")
+    whole = read_history(state)
+    history_file(state).unlink()
+    keeper(state).restore()
+    assert read_history(state) == whole and len(whole.splitlines()) == 3
+    assert foreign.keyid not in local_ring(state).keys
+    gate = Ring.of(("gate", local_signer(state).key.public_key()))
+    kept = own_changes((), whole, approver.keyid, gate)
+    assert kept == tuple(whole.splitlines()), "what the ledger has lost"
+    assert own_changes((b"{}", *kept), b"broken", approver.keyid, gate) == kept
+    assert own_changes((b"{}",), b"", approver.keyid, gate) == ()
 
 
 def test_an_interrupted_rotation_is_finished_by_the_next(

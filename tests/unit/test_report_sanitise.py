@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import html
 import re
+import unicodedata
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
-from runner.report.sanitise import block, code, inert, line, log_text, subject
+from runner.report.sanitise import block, code, framed, inert, line, log_text, subject
 from runner.text import visible
 
 NASTY = (
@@ -24,6 +26,18 @@ SEEN = re.compile(r"@[\w-]|#\d|\bGH-\d|://|\bwww\.[\w-]", re.IGNORECASE)
 
 def clean(text: str) -> bool:
     return all(char.isprintable() for char in text.replace("\n", ""))
+
+
+@given(NASTY | st.text("x漢éאب٣", min_size=100), st.integers(0, 120))
+def test_framed_is_all_of_it_and_no_row_is_wrapped_or_without_its_mark(
+    text: str, columns: int
+) -> None:
+    rows = framed(text, columns)
+    assert all(row[:2] in ("| ", "\\ ") and cell_len(row) <= max(columns, 22) for row in rows)
+    joined = "".join(f"\n{row[2:]}" if row[0] == "|" else row[2:] for row in rows)
+    left = re.sub(r"⟦U\+([0-9A-F]+)⟧", lambda found: chr(int(found[1], 16)), joined[1:])
+    assert left == log_text(text, lines=10**9, limit=10**9)
+    assert not any(unicodedata.bidirectional(char) in ("R", "AL", "AN") for char in joined)
 
 
 @given(NASTY)

@@ -22,7 +22,7 @@ from runner.ledger.keyring import Ring, local_ring
 from runner.ledger.keys import in_pem, local_public_key, local_signer
 from runner.ledger.ledger import open_ledger
 from runner.ledger.recording import CHECKPOINT, KEYS, RECEIPTS, UNRECORDED, line
-from runner.ledger.verifying import STEPS, Verified, verify, verify_file
+from runner.ledger.verifying import STEPS, Verified, bundles, verify, verify_file
 from runner.records.base import Oid, RunId
 from runner.records.evidence import About, Statement
 from tests.fake_world import make_patch
@@ -239,6 +239,46 @@ def test_decided_under_another_policy_and_published_unannounced(tmp_path: Path) 
             assert wrong(found)[0] == step[0] and step[1] in wrong(found)[1]
 
 
+ASKED = ("buildDefinition", "externalParameters")
+
+
+@pytest.mark.parametrize(
+    ("what", "where", "value", "step"),
+    [
+        ("outcome", ("run",), [], "files"),
+        ("outcome", ("exit_code",), 7, "commit"),
+        ("run", (*ASKED, "repository"), "elsewhere", "inputs"),
+        ("run", (*ASKED, "prompt"), {}, "inputs"),
+        ("verdict", ("resourceUri",), "git+elsewhere@refs/heads/main", "gates"),
+        ("verdict", ("verifiedLevels",), ["SLSA_SOURCE_LEVEL_4"], "gates"),
+    ],
+)
+def test_a_signed_word_other_than_the_report_s_is_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
+    where: tuple[str, ...],
+    value: object,
+    step: str,
+) -> None:
+    honest = getattr(statements, what)
+
+    def lying(*given: object) -> Statement:
+        made: Statement = honest(*given)
+        predicate = json.loads(json.dumps(made.predicate))
+        *way, last = where
+        place = predicate
+        for name in way:
+            place = place[name]
+        place[last] = value
+        return replace(made, predicate=predicate)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(statements, what, lying)
+        folder = sealed(tmp_path)
+    assert wrong(verify(folder, root(tmp_path)))[0] == step
+
+
 @pytest.mark.parametrize("kind", ["run", "tests", "verdict", "intent"])
 def test_nothing_is_added_after_the_end(tmp_path: Path, kind: str) -> None:
     folder = sealed(tmp_path)
@@ -328,6 +368,18 @@ def test_after_rotation_and_revocation(tmp_path: Path) -> None:
         assert verify(folder, local_ring(tmp_path)).wrong is None
 
 
+def test_after_the_approver_s_rotation(tmp_path: Path) -> None:
+    """The local ring has its history already: to be told the same again is no contradiction."""
+    first = root(tmp_path) if local_signer(tmp_path) else Ring()
+    old = keeper(tmp_path).create("approver").keyid
+    keeper(tmp_path).rotate("approver")
+    keeper(tmp_path).create("verifier")
+    keeper(tmp_path).revoke(old, "laptop lost")
+    folder = sealed(tmp_path)
+    for ring in (first, local_ring(tmp_path)):
+        assert verify(folder, ring).wrong is None
+
+
 def test_signed_with_a_key_that_was_revoked(tmp_path: Path) -> None:
     thief = local_signer(tmp_path)
     keeper(tmp_path).create("approver")
@@ -376,7 +428,14 @@ def test_single_files(state: Path, folder: RunFolder, ring: Ring) -> None:
         assert verify_file(content, ring).wrong is None
     found = verify_file((folder.path / RECEIPTS).read_bytes(), ring)
     assert [step.name for step in found.held] == ["signatures", "checkpoint", "log"]
+    made = bundles(folder)
+    assert [step.name for step in verify_file(made, ring).held] == ["signatures"] * 3
+    first, *_ = made.splitlines(keepends=True)
+    assert verify_file(first, ring).wrong is None
+    assert len(verify_file(first + first.replace(b'"sig":"', b'"sig":"A'), ring).held) == 1
     for bad in (
+        made + b"x\n",
+        first + first.replace(b'"sig":"', b'"sig":"A'),
         b"",
         b"[]",
         b"x",
@@ -407,6 +466,12 @@ def test_the_command(state: Path, folder: RunFolder, tmp_path: Path) -> None:
     code, told = call(str(folder.path), "--key", f"gate={pem}", "--json")
     assert code == 0 and json.loads(told)["valid"] is True
     assert call(str(folder.path / RECEIPT), *key)[0] == 0
+    made = tmp_path / "bundles.jsonl"
+    assert call(str(folder.path), *key, "--bundle", str(made))[0] == 0
+    code, told = call(str(made), *key)
+    assert code == 0 and told.count("  ok  ") == 3
+    code, told = call(str(folder.path), *key, "--bundle", str(tmp_path / "no/b"))
+    assert code == 2 and "no/b: No such file" in told
     (folder.path / PATCH).write_bytes(b"other")
     code, told = call(str(folder.path), *key)
     assert code == 1 and "files: patch is not the one that was signed" in told
