@@ -40,8 +40,17 @@ CHANNELS: tuple[Channel, ...] = ("terminal", "github", "webhook", "gateway")
 
 
 def waiting(prefix: str | None, state: Path) -> Action:
-    """What a run waits for. Raises ConfigError, RefusedError: it waits for nothing."""
-    return _asked(resuming.vouched(find(state, prefix), _require_waiting))
+    """What a run waits for. Raises ConfigError, RefusedError: it waits for nothing (any more)."""
+    folder = find(state, prefix)
+    kept = resuming.vouched(folder, _require_waiting)
+    _require_unpublished(folder)
+    requests = queue_at(state).requests(everything=True)
+    if any((asked.run, where) == (folder.run, "denied") for asked, where in requests):
+        raise RefusedError(
+            f"run {folder.run} was denied, for good",
+            "run the task again, with what the no was about: codex-runner approvals list",
+        )
+    return _asked(kept)
 
 
 def approve(

@@ -29,7 +29,7 @@ from runner.ports import Lease
 from runner.records.patch import Patch
 from runner.records.policy import Layer
 from runner.records.report import RunReport
-from runner.records.task import Task
+from runner.records.task import SILENT, Task, Words
 from runner.records.usage import Budget
 from runner.text import visible
 from runner.told import Told
@@ -54,6 +54,8 @@ class Wanted:
     allow_dirty: bool = False
     tests: bool = True
     review: bool = True
+    words: Words = SILENT
+    """What the command line says of the policy."""
     settings: Mapping[str, str] | None = None
     environ: Mapping[str, str] | None = None
     user_file: Path | None = None
@@ -89,6 +91,7 @@ def check(wanted: Wanted, *, quiet: bool = False) -> tuple[RunReport, RunFolder]
         repository=wanted.repository,
         base=base,
         publish=False,
+        words=wanted.words,
         settings=wanted.settings,
         environ=wanted.environ,
         user_file=wanted.user_file,

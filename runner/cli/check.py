@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from runner.cli.options import json_option, repository_option, state_option
+from runner.cli.words import told_words, words_options
 
 
 @click.command(epilog="Exit codes: 0 passed, 1 refused, 7 nothing to judge; codex-runner --help.")
@@ -20,6 +22,7 @@ from runner.cli.options import json_option, repository_option, state_option
     "  [default: the remote's default branch; for PATCH HEAD]",
 )
 @click.option("--task", type=click.Path(path_type=Path), help="The task the change was made for.")
+@words_options
 @click.option("--test", help="Command of the tests gate, instead of every other one.")
 @click.option("--tests/--no-tests", default=True, help="Run the gate tests, or leave it out.")
 @click.option("--review/--no-review", default=True, help="Ask the reviewer, or leave the gate out.")
@@ -54,7 +57,7 @@ def command(
     annotations: bool | None,
     state: Path | None,
     as_json: bool,
-    **settings: str | None,
+    **said: Any,
 ) -> None:
     """Judge what HEAD has beyond its --base, or what the file PATCH would change. No agent works.
 
@@ -66,7 +69,8 @@ def command(
     from runner.cli.findings import tell_findings
     from runner.policy.task_file import read_task
 
-    every = {**settings, "state": None if state is None else str(state)}
+    words = told_words(said)
+    every = {**said, "state": None if state is None else str(state)}
     wanted = checking.Wanted(
         repository=repository,
         base=base,
@@ -75,6 +79,7 @@ def command(
         allow_dirty=allow_dirty,
         tests=tests,
         review=review,
+        words=words,
         settings={name: value for name, value in every.items() if value is not None},
     )
     report, folder = checking.check(wanted, quiet=as_json)

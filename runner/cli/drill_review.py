@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from runner.records.calibration import Calibration, Rate
 
 
-@click.command(epilog="Exit codes: 0 measured, whatever the rates; else those of a run.")
+@click.command(
+    short_help="The reviewer's miss and false-alarm rates.",
+    epilog="Exit codes: 0 measured, whatever the rates; else those of a run.",
+)
 @click.option("--model", help="The reviewer.  [default: the settings']")
 @click.option("--limit", type=click.IntRange(min=1), help="So many patches, of all classes.")
 @click.option(

@@ -19,7 +19,7 @@ _COMMAND = re.compile(
     rf"codex-runner (?:[a-z]+ {_RUN}|(?:list|logs|sweep|kill list)\b(?! {_RUN})"
     r"|kill lift [0-9a-f]{16}|approvals (?:list|(?:show|approve) ap_[0-9a-f]{16})"
     r"|keys (?:list --restore|list|(?:create|rotate) [a-z]+)|outcomes sync|trust\b(?! promote)"
-    r"|ledger checkpoint)(?! --state)"
+    r"|ledger checkpoint|gateway serve)(?! --state)"
 )
 
 

@@ -46,7 +46,7 @@ def command(
     state: Path | None,
     argv: tuple[str, ...],
 ) -> None:
-    """Runs CMD, without a shell, if the gate says ALLOW; ends with its exit code.
+    """Runs the command ARGV, without a shell, if the gate says ALLOW; ends with its exit code.
 
     Otherwise nothing is executed: 1 = denied, or allowed in a read-only sandbox only; 3 = the gate
     is missing, hangs or talks nonsense; 6 = nobody approved it within --wait. While it runs the
@@ -118,10 +118,18 @@ def _executed(client: Client, request: Request, argv: tuple[str, ...], answer: A
     """Raises ConfigError: it cannot start; RefusedError: it may not, or was ended."""
     from runner.gateway.child import executed
 
-    if answer.constraints is None or answer.constraints.sandbox == "read-only":
-        why = "it is allowed in a read-only sandbox only, and this is none"
+    if why := _refusal(answer):
         raise RefusedError(why, "codex-runner trust tells why the level is 0")
-    return executed(argv, lambda: client.execute(request))
+    return executed(argv, lambda: _refusal(client.execute(request)))
+
+
+def _refusal(answer: Answer) -> str:
+    """Why it may not run here; empty = it may."""
+    if answer.decision != "ALLOW":
+        return line(answer.reason) or answer.decision
+    if answer.constraints is None or answer.constraints.sandbox == "read-only":
+        return "it is allowed in a read-only sandbox only, and this is none"
+    return ""
 
 
 def _told(client: Client, answer: Answer, code: int | None) -> None:

@@ -10,6 +10,9 @@ import click
 from runner.cli.options import json_option, made_state, state_option
 from runner.cli.tenant import tenant_option, told_tenant
 
+MOST = 100
+"""Characters of a name."""
+
 
 @click.command()
 @click.argument("role", type=click.Choice(["agent", "approver", "admin"]))
@@ -29,12 +32,17 @@ def command(
     An agent may propose; an approver answers for requests to people; an administrator may stop
     everything and read all receipts. To revoke one, take its entry out of that file.
     """
+    from runner.errors import ConfigError
     from runner.gateway.place import tokens_of
     from runner.gateway.tokens import issue
     from runner.records.evidence import AgentId
     from runner.serving import named
     from runner.text import to_json
 
+    if not name.strip() or len(name) > MOST or not name.isprintable():
+        raise ConfigError(
+            f"{name[:MOST]!a} is no name", f"give one of at most {MOST} characters that print"
+        )
     whose = told_tenant(tenant)
     agent = named(name, whose) if role == "agent" else AgentId("")
     token = issue(tokens_of(made_state(state)), role, name, agent, whose)

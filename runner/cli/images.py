@@ -16,7 +16,7 @@ def command() -> None:
     """Build or list the image of the docker engine."""
 
 
-@command.command()
+@command.command(short_help="Build it: Debian, git and python3.")
 @click.option("--from-packages", is_flag=True, help="Without a registry: mmdebstrap.")
 @click.option("--mirror", help="Debian mirror for --from-packages.  [default: this machine's]")
 @click.option(

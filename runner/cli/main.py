@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from contextlib import suppress
@@ -12,8 +11,9 @@ from typing import Any
 import click
 
 from runner import __version__
+from runner.cli.system import open_streams, refusal
 from runner.cli.verbs import Verbs
-from runner.errors import InfraError, RunnerError
+from runner.errors import RunnerError
 from runner.text import line
 
 BUG = 70
@@ -74,7 +74,7 @@ EPILOG = """\b
 Exit codes:
   0 done                    5 a budget ran out
   1 a gate refused          6 a person has to approve
-  2 bad input or settings   7 nothing to do: empty change
+  2 bad input or settings   7 nothing to do
   3 infrastructure failed   70 a bug in codex-runner
   4 halted                  130 interrupted (^C)
 \b
@@ -99,6 +99,7 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point. The one place that turns exceptions into exit codes."""
+    open_streams()
     code = _status()
     with suppress(OSError):  # whoever read our output may be gone
         sys.stdout.flush()
@@ -118,11 +119,8 @@ def _status() -> int:
     except RunnerError as error:
         return _tell(error.problem, error.remedy, error.exit_code)
     except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
-            return _bug()
-        return _tell(
-            f"disk full: {error.filename or error}", "free some space", InfraError.exit_code
-        )
+        told = refusal(error)
+        return _bug() if told is None else _tell(told.problem, told.remedy, told.exit_code)
     except Exception:  # noqa: BLE001  the one place: a bug must leave a code, not a stack alone
         return _bug()
     return 0

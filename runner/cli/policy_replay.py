@@ -94,9 +94,9 @@ def _chosen(
 
     if sum((bool(runs), every, last is not None)) > 1:
         raise ConfigError("RUN, --all and --last are three ways to say which", "give one of them")
-    if every or last is not None:
-        return folders(state)[:last]
-    return tuple(find(state, prefix) for prefix in runs or (None,))
+    if not runs:
+        return folders(state)[: None if every else last or 1]
+    return tuple(find(state, prefix) for prefix in runs)
 
 
 def _nothing(state: Path, *, as_json: bool) -> NothingToDoError:

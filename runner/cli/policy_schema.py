@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("kind", type=click.Choice(KINDS), default="organisation")
 def command(kind: LayerName) -> None:
-    """JSON Schema (2020-12) of one KIND of file: its keys, their types and ranges.
+    """JSON Schema (2020-12) of one kind of file: its keys, their types and ranges.
 
-    What else has to hold is told by `codex-runner policy check`.
+    Of an organisation's unless another is named. What else has to hold is told by
+    `codex-runner policy check`.
     """
     from runner.policy.schema import schema
     from runner.text import to_json

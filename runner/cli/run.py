@@ -9,8 +9,16 @@ from typing import Any
 import click
 
 from runner.cli.options import json_option, repository_option, state_option
-from runner.cli.words import words_options
-from runner.records.task import Task, Words
+from runner.cli.words import told_words, words_options
+from runner.records.task import Task
+
+
+def _alone(context: click.Context, _option: click.Parameter, given: Path | None) -> Path | None:
+    """Raises click.UsageError: --record and --replay together."""
+    said = (context.params.get("record"), context.params.get("replay"))
+    if given is not None and any(said):
+        raise click.UsageError("--record and --replay exclude each other", context)
+    return given
 
 
 @click.command(epilog="Exit codes: codex-runner --help.  What happened: codex-runner show")
@@ -42,12 +50,14 @@ from runner.records.task import Task, Words
     "--record",
     metavar="DIR",
     type=click.Path(path_type=Path),
+    callback=_alone,
     help="Keep the model's answers in a new directory, for --replay.",
 )
 @click.option(
     "--replay",
     metavar="DIR",
     type=click.Path(path_type=Path),
+    callback=_alone,
     help="Answer from such a directory: no model, no key; nothing is published.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
@@ -89,7 +99,7 @@ def command(
         publish=publish,
         record=record,
         replay=replay,
-        words=_words(said),
+        words=told_words(said),
         settings=_given(said),
     )
     if dry_run:
@@ -98,16 +108,6 @@ def command(
     report, folder = wiring.perform(asked, quiet=as_json)
     tell_end(report, folder, as_json=as_json)
     sys.exit(report.exit_code)
-
-
-def _words(said: dict[str, Any]) -> Words:
-    """What the command line says of the policy, taken out of `said`; what is wrong with it is told
-    before anything is started."""
-    from runner.policy.command_line import command_layers
-
-    words = Words(**{name: said.pop(name) for name in Words.model_fields})
-    command_layers(words)
-    return words
 
 
 def _given(said: dict[str, Any]) -> dict[str, str]:

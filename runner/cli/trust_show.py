@@ -60,6 +60,8 @@ def _rows(trust: Trust) -> Iterator[str]:
     score, ladder = trust.score, trust.ladder
     insufficient = "" if score.state == "measured" else ", INSUFFICIENT: too little is known"
     yield f"{trust.agent}  {score.score} {score.band}{insufficient}"
+    if not trust.outcomes and ladder.since is None:
+        yield "  unknown   nothing became of anybody of this name or id here: codex-runner trust"
     for factor in score.factors:
         more = " ..." if factor.count > TOLD else ""
         receipts = " ".join(factor.receipts[:TOLD]) + more

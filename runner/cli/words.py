@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from runner.records.task import Words
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,3 +39,14 @@ def words_options(function: F) -> F:
     ):
         function = option(function)
     return function
+
+
+def told_words(said: dict[str, Any]) -> Words:
+    """What the command line says of the policy, taken out of `said`; what is wrong with it is told
+    before anything is started."""
+    from runner.policy.command_line import command_layers
+    from runner.records.task import Words
+
+    words = Words(**{name: said.pop(name) for name in Words.model_fields})
+    command_layers(words)
+    return words

@@ -77,7 +77,8 @@ def how_to_raise(limit: str) -> str:
         return f"raise {limit} under [budget] in config.toml, or wait a day"
     if limit not in Limits.model_fields:
         return "ask for less in one task"
-    return f"raise {limit} under [limits] in the task (the ceiling is [limits] in config.toml)"
+    where = "under [limits] in the task, or with --limit"
+    return f"raise {limit} {where} (the ceiling is [limits] in config.toml)"
 
 
 class Task(Record):

@@ -138,7 +138,9 @@ def write_rows(rows: list[Told], stream: TextIO) -> None:
         def on_broken_pipe(self) -> None:  # else it would exit as if a gate had refused
             raise BrokenPipeError
 
-    console = Rows(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    console = Rows(  # a width, or COLUMNS=0 prints nothing; nothing is wrapped or cut at it
+        file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True, width=80
+    )
     encoding = getattr(stream, "encoding", None) or "utf-8"
     for text, style in rows:
         shown = text.encode(encoding, "backslashreplace").decode(encoding)

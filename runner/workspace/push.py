@@ -150,7 +150,8 @@ def require_published(
     tip = there.get(f"refs/heads/{target}")
     if asked and tip is None:
         raise ConfigError(
-            f"{plain(url)} has no branch {plain(target)}", 'push it first, or set target = "..."'
+            f"{plain(url)} has no branch {plain(target)}",
+            'push it first, or set target = "..." in the task',
         )
     remembered = tracked if tip is None or not _has(git, tip) else {}
     tips = sorted({*there.values(), *remembered.values()})

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 from runner.asking import require_key
 from runner.cli.gateway_serve import command
+from runner.cli.gateway_token import command as token_command
 from runner.errors import ConfigError
 from runner.gateway import statements
 from runner.ledger.ledger import open_ledger
@@ -104,7 +105,8 @@ def test_a_command_runs_only_if_it_is_allowed(home: Path) -> None:
 
 def test_without_a_gate_nothing_is_executed(home: Path) -> None:
     missing = _exec(home, "touch", "made")
-    assert missing.code == 3 and "try: codex-runner gateway serve" in missing.stderr.decode()
+    serve = f"try: codex-runner gateway serve --state {home / 'state'}, and"
+    assert missing.code == 3 and serve in missing.stderr.decode()
     assert not (home / "made").exists()
 
 
@@ -116,9 +118,18 @@ def test_over_tcp_a_token_is_needed(home: Path) -> None:
     assert token.startswith("crt_")
     with _serving(home, "--tcp", "127.0.0.1:0") as (ready, _):
         at = ("--url", ready["place"])
-        assert _exec(home, "touch", "made", options=at).code == 3
+        stranger = _exec(home, "touch", "made", options=at)
+        assert stranger.code == 3 and b"codex-runner gateway token agent NAME" in stranger.stderr
         allowed = _exec(home, "echo", "hi", options=at, CODEX_RUNNER_GATE_TOKEN=token)
         assert (allowed.code, allowed.stdout) == (0, b"hi\n")
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\x1bb", "a\nb", "n" * 101, "\udcff"])
+def test_a_token_is_for_a_name(tmp_path: Path, name: str) -> None:
+    words = ["agent", name, "--state", str(tmp_path / "state")]
+    with pytest.raises(ConfigError, match="is no name"):
+        token_command.main(words, standalone_mode=False)
+    assert not (tmp_path / "state").exists()
 
 
 def test_one_gateway_serves_a_state_directory(home: Path) -> None:

@@ -83,6 +83,8 @@ def test_a_denial_is_for_good(world: World) -> None:
     ):
         refused = at_terminal(world, *words)
         assert refused.code == 1 and "denied, for good" in refused.text, refused
+    told = world.cli("approve", ended.report.run)
+    assert told.code == 1 and b"was denied, for good" in told.stderr, told
     assert world.cli("approve", ended.report.run, "--approved").code == 6
     assert not world.branches()
     assert not json.loads(world.cli("approvals", "list", "--json").stdout)["requests"]

@@ -161,8 +161,9 @@ def test_patch_files(world: World, tmp_path: Path) -> None:
     world.git("checkout", "-q", "main", at=here)
     (here / "README.md").write_text("dirty\n")
     before = world.files()
-    ended = check(world, str(good), *CHEAP)
+    ended = check(world, str(good), *CHEAP, "--limit", "lines=7")
     assert ended.code == 0, ended
+    assert ended.report.plan and ended.report.plan.limits.lines == 7, "the words of a run"
     assert ended.report.patch and [c.path for c in ended.report.patch.changes] == ["new.txt"]
     evil = tmp_path / "evil.patch"
     evil.write_text(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.cli.system import refusal
 from runner.ledger.folder import RunFolder
 from runner.process import Completed, run
 from runner.records.base import RunId
@@ -28,6 +30,7 @@ def cli(*words: str) -> Completed:
         (("run", "--engine", "x", "y"), "'--engine'", "codex-runner run --help"),
         (("run",), "give one of: TASK", "codex-runner run --help"),
         (("run", "t.md", "--prompt", "x"), "give one of: TASK", "codex-runner run --help"),
+        (("run", "-p", "x", "--replay=a", "--record=b"), "--record", "codex-runner run --help"),
         (("images", "build", "--tag", "x"), "NAME:VERSION", "codex-runner images build --help"),
         (("rum",), "No such command", "codex-runner --help"),
     ],
@@ -58,6 +61,25 @@ def test_a_reader_that_left_is_no_refusal(tmp_path: Path, words: tuple[str, ...]
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_leads_nowhere(tmp_path: Path, closed: str) -> None:
+    for words, code in (("list", 0), ("show nope", 2)):
+        script = f'"$0" -m runner {words} {closed}'
+        env = {"CODEX_RUNNER_STATE": str(tmp_path)}
+        done = run(["sh", "-c", script, sys.executable], cwd=PACKAGE, env=env)
+        assert (done.code, b"Traceback" in done.stderr) == (code, False)
+
+
+def test_what_may_not_be_used_is_no_bug() -> None:
+    denied = refusal(PermissionError(errno.EACCES, "Permission denied", "/state/.opening"))
+    assert denied is not None and denied.exit_code == 3
+    assert denied.lines()[0] == "error: cannot use /state/.opening: Permission denied"
+    full = refusal(OSError(errno.ENOSPC, "No space left on device"))
+    assert full is not None and "disk full" in full.problem
+    assert refusal(PermissionError(errno.EPERM, "Operation not permitted")) is None
+    assert refusal(OSError(errno.EBADF, "Bad file descriptor", "/state/x")) is None
 
 
 @pytest.mark.parametrize("verb", ["show", "diff", "apply", "explain", "approve", "resume"])

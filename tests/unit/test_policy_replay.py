@@ -340,7 +340,7 @@ def test_what_is_wrong_is_told(state: Path, repository: Path, tmp_path: Path) ->
 def test_no_runs_are_no_proof(tmp_path: Path) -> None:
     """A check in CI must not pass because it looked into the wrong place."""
     (tmp_path / "empty").mkdir()
-    for words in (("--all",), ("--last", "3"), ("--all", "--fail-on-change", "--json")):
+    for words in ((), ("--all",), ("--last", "3"), ("--all", "--fail-on-change", "--json")):
         done = call("--state", tmp_path / "empty", *words)
         assert isinstance(done.exception, NothingToDoError)
         assert done.exception.exit_code == 7

@@ -198,6 +198,14 @@ def test_hostile_text_reaches_neither_terminal_nor_ci() -> None:
     assert not re.search(r"(?m)^\s*(::|##\[)", told)
 
 
+def test_a_width_of_nothing_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some CI systems say so where there is no terminal."""
+    wide = summary(make_report(), io.StringIO())
+    for columns in ("0", "1", "x"):
+        monkeypatch.setenv("COLUMNS", columns)
+        assert summary(make_report(), io.StringIO()) == wide
+
+
 def test_a_stream_of_another_encoding_gets_escapes() -> None:
     raw = io.BytesIO()
     with io.TextIOWrapper(raw, encoding="ascii", write_through=True) as stream:
