@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
@@ -42,7 +42,21 @@ from runner.trusting import (
 from tests.fake_world import make_plan
 
 ME = Agent(model="gpt-5.5", codex_version="0.163.0", policy_sha256=Sha256("0" * 64))
-NOW = datetime.now(UTC)
+NOW = datetime.now(UTC) + timedelta(days=1)
+"""Tomorrow: whatever is signed meanwhile is of before, also when midnight comes."""
+
+
+class Today(datetime):
+    """Whose now is `NOW`."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Today:
+        return cls.fromtimestamp(NOW.timestamp(), tz)
+
+
+@pytest.fixture(autouse=True)
+def _today(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runner.trusting.datetime", Today)
 
 
 def told(kind: OutcomeKind, days_ago: float, name: str, agent: Agent = ME) -> Statement:
