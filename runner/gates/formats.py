@@ -52,7 +52,7 @@ FORMATS = (
         (b"AKIA", b"ASIA", b"ABIA", b"ACCA"),
         rb"A(?:KIA|SIA|BIA|CCA)[A-Z2-7]{16}",
     ),
-    _Format("jwt", (b"eyJ",), rb"eyJ[\w-]{14,}+\.eyJ[\w-]{10,}+\.[\w-]{20,}+", is_jwt),
+    _Format("jwt", (b"eyJ",), rb"eyJ(?<![\w-]eyJ)[\w-]{14,}+\.eyJ[\w-]{10,}+\.[\w-]{20,}+", is_jwt),
     _Format("stripe", (b"k_test_", b"k_live_"), rb"[rs]k_(?:test|live)_[A-Za-z0-9]{24,}"),
     _Format("gitlab", (b"glptt-",), rb"glptt-[\w-]{40}"),
     _Format(

@@ -101,7 +101,8 @@ _NO_SECRET_NAME = re.compile(
     rb"|_(?:file|path|url|name|dir|len|size|type|count)s?\Z"
 )
 _NUMBERED = re.compile(rb"[0-9]{3,20}:")
-_IN_NAME = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
+_NAME = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
+_IN_NAME = frozenset(_NAME)
 
 _KEY_TYPE = b"kty"
 _KEY_PART = re.compile(rb"(?<!\w)[dk][\"']?\s*+:\s*+[\"'](?P<value>[\w-]{22,}+)[\"']")
@@ -172,7 +173,21 @@ def _beginnings(lowered: bytes, places: Mapping[bytes, Sequence[int]]) -> list[i
         while start > floor and lowered[start - 1] in _IN_NAME:
             start -= 1
         starts.add(start)
-    return sorted(starts)
+    return _outermost(lowered, sorted(starts))
+
+
+def _outermost(lowered: bytes, starts: Sequence[int]) -> list[int]:
+    """Of those in one word only the first and the last: all of them lead to the same value."""
+    kept: list[int] = []
+    inside = 0
+    for start in starts:
+        is_inside = bool(kept) and not lowered[kept[-1] : start].translate(None, _NAME)
+        inside = inside + 1 if is_inside else 0
+        if inside > 1:
+            kept[-1] = start
+        else:
+            kept.append(start)
+    return kept
 
 
 def _assigned(match: re.Match[bytes]) -> Iterator[Match]:

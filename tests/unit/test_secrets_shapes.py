@@ -135,3 +135,11 @@ def test_what_the_catalogue_takes_for_one_may_be_a_sample(rule: str, text: str, 
 
     hits = scan(Sample(before + text.encode() + b"@localhost"), detect, b"key").hits
     assert [hit.tier for hit in hits if hit.rule == rule] == [tier]
+
+
+@pytest.mark.parametrize("word", ["key_", "eyJ"])
+def test_a_mebibyte_that_is_one_word_ends(word: str) -> None:
+    """In hours, if the time it takes grows with the square of its length."""
+    value = chance(40)
+    text = word * (2**20 // len(word)) + f'_password = "{value}"'
+    assert {text[m.start : m.end] for m in generic.find(text.encode())} == {value}
