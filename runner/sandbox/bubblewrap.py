@@ -161,7 +161,7 @@ def _code(tree: Tree, heard: Heard, out_of_memory: bool, own: int) -> int:
         return told
     if out_of_memory:
         return KILLED
-    said = tree.told.decode(errors="replace").split(",")[0] or "nothing"
+    said = tree.told.decode(errors="replace")[:100]
     silent = f"it ended with status {own} " + ("before" if tree.first is None else "after")
     silent += f" its first process was made, and told {said}"
     complaint = (heard.tail().strip().splitlines() or [silent])[-1]

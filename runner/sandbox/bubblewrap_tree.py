@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import platform
@@ -26,6 +27,9 @@ HOST_UID = 10001
 """The sandbox's user on this machine when the runner is root; otherwise it is the runner's own."""
 START_S = 20.0
 DEATH_S = 10.0
+APART = 100
+"""From here on our ends of the pipes are numbered: now and then one of them was found empty, as if
+its number had been closed, or read, by another thread that knew it as its own."""
 PER_NAMESPACE = (5, 14)
 """Linux from which RLIMIT_NPROC counts the processes of one user namespace."""
 KEPT = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
@@ -57,6 +61,7 @@ class Tree:
         self._ours, self._theirs = ExitStack(), ExitStack()
         self._info, self._info_end = self._pipe()
         self._status, self._status_end = self._pipe()
+        self._status_pipe = _named(self._status)
         self._gate_end, self._gate = self._pipe(theirs=0)
 
     def __enter__(self) -> Self:
@@ -122,6 +127,10 @@ class Tree:
         """The command's, as bubblewrap saw it; None = it never ran. `told` is all that it said."""
         while chunk := os.read(self._status, 65536):
             self.told += chunk
+        if not self.told:
+            self.told = os.fsencode(
+                f"nothing on {self._status_pipe}, by now {_named(self._status)}"
+            )
         codes = [line for line in self.told.splitlines() if b'"exit-code"' in line]
         return int(json.loads(codes[-1])["exit-code"]) if codes else None
 
@@ -139,10 +148,13 @@ class Tree:
         )
 
     def _pipe(self, theirs: int = 1) -> tuple[int, int]:
-        ends = os.pipe()
+        ends = [*os.pipe()]
         self._theirs.callback(os.close, ends[theirs])
+        near = ends[1 - theirs]
+        ends[1 - theirs] = fcntl.fcntl(near, fcntl.F_DUPFD_CLOEXEC, APART)
+        os.close(near)
         self._ours.callback(os.close, ends[1 - theirs])
-        return ends
+        return ends[0], ends[1]
 
     def _hear(self) -> int:
         """Pid of the first process; 0 when bubblewrap ended without making one."""
@@ -193,6 +205,11 @@ class Tree:
             raise InfraError(
                 f"process {self._init} of a sandbox survived SIGKILL", "look for a hung disk"
             )
+
+
+def _named(descriptor: int) -> str:
+    """What it is open on, such as `pipe:[4711]`."""
+    return os.readlink(f"/proc/self/fd/{descriptor}")
 
 
 def controllers(walls: Walls) -> frozenset[str]:
