@@ -58,6 +58,7 @@ def main() -> int:
     engines = get_args(EngineName) if asked.engine == "both" else (asked.engine,)
     settings = {"CODEX_RUNNER_INNER_SANDBOX": asked.inner_sandbox}
     with TemporaryDirectory(prefix="hostile-warm-") as warm:
+        os.environ["XDG_CACHE_HOME"] = f"{warm}/cache"  # of all rows, and none of the person's
         stage = Stage(corpus, Path(warm), settings)
         lines = [told(stage, row, engine, drive) for engine in engines for row in rows]
         loud = [row for row in rows if row.id in controls.LOUD]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
+from runner.process import clean_env, run
 from tests.hostile import shells
 from tests.hostile.corpus import MANIFEST, VARIABLE, Corpus, NoCorpusError, Row, find_corpus
 from tests.hostile.damage import damage
@@ -62,6 +64,16 @@ def test_what_becomes_of_a_payload(scene: Scene, tmp_path: Path, payload: str) -
     scene.corpus = corpus(tmp_path / "corpus", payload)
     (row,) = scene.corpus.rows()
     assert shells.drive(scene, row).verdict == CASES[payload]
+
+
+@pytest.mark.live
+def test_the_table_needs_nothing_of_a_test(tmp_path: Path) -> None:
+    """As its user starts it: no fixture has prepared the environment."""
+    root = corpus(tmp_path / "corpus", "echo HELD X-1 fine").root
+    words = ("--corpus", root, "--engine", "bubblewrap", "--json", tmp_path / "rows.json")
+    here = Path(__file__).parents[2]
+    done = run([sys.executable, "-m", "tests.hostile", *words], env=clean_env(), cwd=here)
+    assert done.code == 0 and b"1 held" in done.stdout, done
 
 
 @pytest.mark.live

@@ -93,7 +93,7 @@ class World:
     def env(self, upstream: str = NOWHERE) -> dict[str, str]:
         given = {
             "HOME": str(self.home),
-            "XDG_CACHE_HOME": os.environ["XDG_CACHE_HOME"],
+            "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(self.home / "cache")),
             "TMPDIR": str(self.temporary),
             "OPENAI_API_KEY": KEY,
             "CODEX_RUNNER_ENGINE": self.engine,
