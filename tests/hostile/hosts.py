@@ -80,37 +80,34 @@ def fails(scene: Scene, attack: Attack) -> Judgement:
     return detected(attack.refusal[:200])
 
 
-def succeeds(scene: Scene, attack: Attack) -> Judgement:
-    """What it told of itself changed nothing; usage and message are the broker's."""
+def ungated(scene: Scene, attack: Attack) -> Judgement:
+    """What it told of itself changed nothing: usage and message are the broker's. What refuses it
+    is that it did what the model asked for and never asked the gate."""
     agent = attack.ended.report.agent
-    if attack.ended.code != 0 or agent is None:
+    if attack.ended.code != 1 or agent is None or not (agent.gated and agent.gated.unreceipted):
         return breached(f"exit code {attack.ended.code}: {attack.refusal[:300]}")
     if agent.usage.requests != 2 or agent.usage.output_tokens != 40 or agent.message != "Done.":
         return breached(f"usage or message is not the broker's: {agent.usage} {agent.message!r}")
-    return held("usage and message are the broker's")
-
-
-def vetoed(scene: Scene, attack: Attack) -> Judgement:
-    if attack.ended.code != 1 or attack.ended.gates.get("review") != "refused":
-        return breached(f"exit code {attack.ended.code}, gates {attack.ended.gates}")
-    return detected("the broker's verdict counts, not the forged one")
+    if attack.ended.gates != {"gate": "refused"}:  # no verdict, its own included, was heard
+        return breached(f"gates {attack.ended.gates}")
+    return detected("usage and message are the broker's, and the gate was never asked")
 
 
 MODES: dict[str, tuple[Callable[[Scene, Attack], Judgement], str, dict[str, str]]] = {
-    "normal": (succeeds, "", {}),
-    "nan_usage": (succeeds, "", {}),
-    "zero_usage": (succeeds, "", {}),
+    "normal": (ungated, "", {}),
+    "nan_usage": (ungated, "", {}),
+    "zero_usage": (ungated, "", {}),
     "failed_then_ok": (fails, "", {}),
     "rc0_no_events": (fails, "", {}),
     "signal": (fails, "", {}),
-    "ansi": (succeeds, "", {}),
-    "forged_verdict": (vetoed, "", {}),
+    "ansi": (ungated, "", {}),
+    "forged_verdict": (ungated, "", {}),
     "flood": (stopped("output"), "output_mib = 16", {"H_FLOOD_MB": "64"}),
     "one_line": (stopped("output"), "output_mib = 16", {"H_FLOOD_MB": "64"}),
-    "last_symlink": (succeeds, "", {}),
+    "last_symlink": (ungated, "", {}),
     "hang": (stopped("idle"), "idle_s = 3", {}),
     "close_stdout": (fails, "", {"H_SLEEP": "2"}),
-    "path_events": (succeeds, "", {}),
+    "path_events": (ungated, "", {}),
 }
 
 
