@@ -28,8 +28,8 @@ HOST_UID = 10001
 START_S = 20.0
 DEATH_S = 10.0
 APART = 100
-"""From here on our ends of the pipes are numbered: now and then one of them was found empty, as if
-its number had been closed, or read, by another thread that knew it as its own."""
+"""From here on the pipes are numbered: now and then bubblewrap told nothing on one, as if another
+thread had closed its number before bubblewrap was started, knowing it as its own."""
 PER_NAMESPACE = (5, 14)
 """Linux from which RLIMIT_NPROC counts the processes of one user namespace."""
 KEPT = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
@@ -148,13 +148,11 @@ class Tree:
         )
 
     def _pipe(self, theirs: int = 1) -> tuple[int, int]:
-        ends = [*os.pipe()]
+        read, write = (_apart(each) for each in os.pipe())
+        ends = (read, write)
         self._theirs.callback(os.close, ends[theirs])
-        near = ends[1 - theirs]
-        ends[1 - theirs] = fcntl.fcntl(near, fcntl.F_DUPFD_CLOEXEC, APART)
-        os.close(near)
         self._ours.callback(os.close, ends[1 - theirs])
-        return ends[0], ends[1]
+        return ends
 
     def _hear(self) -> int:
         """Pid of the first process; 0 when bubblewrap ended without making one."""
@@ -205,6 +203,14 @@ class Tree:
             raise InfraError(
                 f"process {self._init} of a sandbox survived SIGKILL", "look for a hung disk"
             )
+
+
+def _apart(descriptor: int) -> int:
+    """The same under a number from `APART` on."""
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, APART)
+    finally:
+        os.close(descriptor)
 
 
 def _named(descriptor: int) -> str:
