@@ -161,12 +161,13 @@ def _code(tree: Tree, heard: Heard, out_of_memory: bool, own: int) -> int:
         return told
     if out_of_memory:
         return KILLED
-    said = tree.told.decode(errors="replace")[:100]
-    silent = f"it ended with status {own} " + ("before" if tree.first is None else "after")
-    silent += f" its first process was made, and told {said}"
-    complaint = (heard.tail().strip().splitlines() or [silent])[-1]
+    complaint = (heard.tail().strip().splitlines() or [""])[-1]
     if complaint.startswith("bwrap: execvp"):
         return NOT_FOUND if complaint.endswith("No such file or directory") else NOT_EXECUTABLE
+    if not complaint.startswith("bwrap: "):  # the command's last words, if it had any
+        when = "before" if tree.first is None else "after"
+        said = tree.told.decode(errors="replace")[:100]
+        complaint = f"it ended with status {own} {when} its first process was made, and told {said}"
     raise InfraError(f"bubblewrap made no sandbox: {complaint}", "run `codex-runner doctor`")
 
 
